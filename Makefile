@@ -8,11 +8,14 @@ RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev libssl-dev pkg-config
 TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl curl etcd-server \
   etcd-client protobuf-compiler-grpc protoc-gen-go-1-5 protoc-gen-go-grpc \
-  g++ libgrpc++-dev \
+  g++ cmake libgrpc++-dev \
   golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev golang-github-oneofone-xxhash-dev \
   default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java liblz4-java \
   libgoogle-gson-java protobuf-compiler-grpc-java-plugin \
-  nodejs ruby ruby-grpc systemd prometheus
+  maven libmaven-antrun-plugin-java libmaven-compiler-plugin-java libmaven-install-plugin-java \
+  libmaven-jar-plugin-java libmaven-javadoc-plugin-java libmaven-resources-plugin-java libmaven-source-plugin-java \
+  libsurefire-java libbuild-helper-maven-plugin-java libanimal-sniffer-java libgoogle-common-protos-java \
+  nodejs node-typescript ruby ruby-grpc systemd prometheus
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 # Runs the tests as an ordinary user without capabilities if the user is root.
@@ -22,7 +25,7 @@ PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 # may belong to root.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
-.PHONY: help deps deps-test deps-bench build run install package package-test test test-embedding docs manual hooks asan tsan fuzz soak torture \
+.PHONY: help deps deps-test deps-bench build run install package package-test test test-embedding docs manual hooks asan tsan fuzz soak torture rollouts \
   store-faults churn abuse bench protos check-protos check-contract release-protos vectors lists format lint
 
 help: ## Lists the targets.
@@ -115,7 +118,7 @@ manual: $(VENV)/installed ## Writes the manual's tables of commands and limits.
 # in the Python tests. Excludes the clients in other languages, which the sanitizer does not check,
 # and tests that measure memory, which the sanitizer changes.
 SANITIZED_PYTHON = $(PYTEST) --timeout 1500 Tests/Python --ignore Tests/Python/test_clients.py \
-  --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_runtime_calls.py -k "not memory_stays_flat"
+  --ignore Tests/Python/test_client_packages.py --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_runtime_calls.py -k "not memory_stays_flat"
 asan: deps-test $(VENV)/installed ## Runs the tests under AddressSanitizer.
 	$(SWIFT) build --build-tests --scratch-path .build-asan --sanitize=address
 	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp \
@@ -153,6 +156,11 @@ soak: deps-test $(VENV)/installed build ## Runs all features under load for TIME
 # Kills a server 1,000 times during changes of its state, and checks that no change was lost.
 torture: deps-test $(VENV)/installed build ## Kills a server 1,000 times during changes, and checks that none is lost.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
+	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/rollout_torture.py --rounds 100
+
+# Rollouts of good and bad releases, beside the decisions of the default rules of other systems.
+rollouts: deps-test $(VENV)/installed build ## Runs rollouts of good and bad releases, and shows the decisions (10 minutes).
+	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/rollout_cases.py
 
 # Makes each system call on the files of the SQLite store fail in every way, and damages these files
 # 10,000 times. Takes half an hour; less with TMPDIR in memory.
@@ -190,6 +198,10 @@ TESTS_OUT ?= Tests
 CLIENTS_OUT ?= clients
 # Protos of the clients, and the gRPC plugin of a language.
 CONTRACT := weir/admin/v1/admin.proto weir/v1/serve.proto
+# The path of the Go module, instead of the option `go_package`, which the contract keeps.
+GO_MODULE := $(shell sed -n 's/^module //p' clients/go/go.mod)
+GO_OPTIONS = $(foreach option,module=$(GO_MODULE) Mweir/admin/v1/admin.proto=$(GO_MODULE)/adminv1 \
+  Mweir/v1/serve.proto=$(GO_MODULE)/servev1,--$(1)_opt=$(option))
 GRPC_PLUGIN = --plugin=protoc-gen-grpc_$(1)=$$(command -v grpc_$(1)_plugin) --grpc_$(1)_out=$(2)
 
 protos: deps-test ## Writes all generated code.
@@ -197,7 +209,7 @@ protos: deps-test ## Writes all generated code.
 	$(MAKE) --no-print-directory generate
 
 .PHONY: generate
-generate:
+generate: $(VENV)/installed
 	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
 	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility public $(PUBLIC)
 	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
@@ -211,14 +223,15 @@ generate:
 	  everything.proto
 	.build/debug/weir-generate -I Tests/Embedding/protos --c-out $(TESTS_OUT)/Embedding/Sources/CPrices \
 	  --swift-out $(TESTS_OUT)/Embedding/Sources/Prices --visibility internal prices.proto
-	@mkdir -p $(addprefix $(CLIENTS_OUT)/,python/src ruby/lib go)
+	@mkdir -p $(addprefix $(CLIENTS_OUT)/,python/src ruby/lib go node/src)
 	protoc -I protos -I /usr/include $(CONTRACT) --python_out=$(CLIENTS_OUT)/python/src \
 	  --pyi_out=$(CLIENTS_OUT)/python/src $(call GRPC_PLUGIN,python,$(CLIENTS_OUT)/python/src)
 	protoc -I protos -I /usr/include $(CONTRACT) --ruby_out=$(CLIENTS_OUT)/ruby/lib \
 	  $(call GRPC_PLUGIN,ruby,$(CLIENTS_OUT)/ruby/lib)
-	protoc -I protos -I /usr/include $(CONTRACT) --go_out=$(CLIENTS_OUT)/go \
-	  --go_opt=module=weir.local/client --go-grpc_out=$(CLIENTS_OUT)/go \
-	  --go-grpc_opt=module=weir.local/client
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" protoc -I protos -I /usr/include weir/admin/v1/admin.proto \
+	  --plugin=protoc-gen-types=clients/node/protoc-gen-types --types_out=$(CLIENTS_OUT)/node/src
+	protoc -I protos -I /usr/include $(CONTRACT) --go_out=$(CLIENTS_OUT)/go $(call GO_OPTIONS,go) \
+	  --go-grpc_out=$(CLIENTS_OUT)/go $(call GO_OPTIONS,go-grpc)
 
 # Fails if the committed generated code differs from the output of `make protos`.
 check-protos: ## Fails if the generated code is not current.
@@ -230,6 +243,7 @@ check-protos: ## Fails if the generated code is not current.
 	    $(addprefix clients/,go/adminv1 go/servev1 ruby/lib/weir/admin ruby/lib/weir/v1 \
 	    python/src/weir/admin python/src/weir/v1); do \
 	  diff -r -x __pycache__ $$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
+	diff clients/node/src/admin.d.ts $$scratch/clients/node/src/admin.d.ts || { echo "run 'make protos'"; exit 1; }; \
 	rm -rf $$scratch; echo "generated code is current"
 
 # Lints the contract, and fails if it breaks clients of the last release.

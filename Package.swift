@@ -22,6 +22,8 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let containers = Target.Dependency.product(
+    name: "BasicContainers", package: "swift-collections")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -79,6 +81,8 @@ let package = Package(
         .target(
             name: "CBuildInfo",
             cSettings: [.define("WEIR_COMMIT", to: "\"\(commit)\"")]),
+        // The files of the console, as bytes.
+        .target(name: "CConsole"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         system("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
@@ -88,10 +92,11 @@ let package = Package(
 
         // Pure modules: no sockets, no NIO.
         .target(name: "CWeirProtos", dependencies: ["CProtobufC"]),
-        module("HTTP2Session", ["CNGHTTP2"]),
+        module("HTTP2Session", ["CNGHTTP2", containers]),
         module("GRPCWire", ["CZlib"]),
         module("Messages", ["CProtobufC", "CWeirProtos"]),
         module("MessageYAML", ["Messages", yams]),
+        module("Transcoding", ["Messages", "GRPCWire"]),
         .target(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
@@ -113,6 +118,10 @@ let package = Package(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
+        .target(
+            name: "Console",
+            dependencies: ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"],
+            exclude: ["Files"], swiftSettings: settings),
         module(
             "Webhooks",
             ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
@@ -127,8 +136,8 @@ let package = Package(
         module(
             "Serving",
             [
-                "Upstream", "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
-                "TrafficPolicy", nioCore, nioPosix, deque, logging,
+                "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
+                "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
             ]),
         module(
             "StateStores",
@@ -140,15 +149,15 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
-                "Rollouts", "Evidence", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto",
-                systemPackage,
-                logging,
+                "Rollouts", "Evidence", "Transcoding", "Messages", "GRPCWire", "TrafficPolicy",
+                "CLibCrypto", systemPackage, logging,
             ]),
         module(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Webhooks",
-                "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore,
+                "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
+                "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
+                nioCore,
                 systemPackage,
                 logging,
             ]),
@@ -179,6 +188,10 @@ let package = Package(
         .executableTarget(
             name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages"],
             path: "Tests/FixtureServer", swiftSettings: settings),
+        // Answers the test runner of protobuf's conformance tests.
+        .executableTarget(
+            name: "ConformanceTestee", dependencies: ["Messages", "Transport", systemPackage],
+            path: "Tests/ConformanceTestee", swiftSettings: settings),
         // Which system calls fail, and a program that has those of its store fail.
         .target(name: "CSystemFaults", path: "Tests/CSystemFaults"),
         .executableTarget(
@@ -196,6 +209,7 @@ let package = Package(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),
         tests("MessagesTests", ["Messages", "MessageYAML", "CEverything", "CProtobufC"]),
+        tests("TranscodingTests", ["Transcoding", "Messages", "GRPCWire"]),
         tests(
             "TransportTests",
             [
@@ -208,6 +222,8 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
+        tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
+        tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
             "ObservabilityTests",
@@ -215,7 +231,7 @@ let package = Package(
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "TestSupport",
+                "Serving", "Upstream", "Transport", "Observability", "Rollouts", "TestSupport",
                 "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
                 nioPosix, logging,
             ]),
@@ -241,12 +257,13 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "TrafficPolicy",
+                "Messages", "MessageYAML", "Rollouts", "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.
         tests("TidyTests", [], exclude: ["Lists.txt"]),
-        tests("WeirCLITests", ["WeirCLI", "GRPCWire", "Messages"]),
+        tests(
+            "WeirCLITests", ["WeirCLI", "GRPCWire", "MessageYAML", "Messages", "Weir", arguments]),
         tests(
             "WeirServiceLifecycleTests",
             ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import socket
 import statistics
 import subprocess
@@ -13,6 +14,7 @@ import time
 
 from contender import RELEASE, ROOT, SHAPES, Contender, grpc_load, measure, ratio, table
 from frames import PREFACE, first_and_later_block, frame, read_frame
+from passthrough import start_upstream
 
 os.environ["WEIR_BUILD"] = str(RELEASE)
 sys.path.insert(0, str(ROOT / "Tests/Python"))
@@ -22,9 +24,11 @@ import grpc  # noqa: E402
 PATH = "/helloworld.Greeter/SayHello"
 CONNECTIONS = 2_000
 IDLE_TARGET_KIB = 16
-# Requests per second of the load on each of 10 connections, and changes per second.
+# Requests per second of the load on each of 10 connections.
 RATE, REQUESTS = 200, 6_000
-CHANGE_RATES = [0, 200, 1_000]
+# Changes per second, and whether they change the endpoint with many backends.
+CHANGES = [(0, False), (200, False), (1_000, False), (200, True)]
+WIDE = [f"wide-{number}" for number in range(62)]
 ROUNDS = 5
 
 
@@ -103,23 +107,28 @@ def loops(folder):
 
 
 class Changes:
-    """Changes the weights of the demo's endpoint at a rate, on a separate thread."""
+    """Changes the weights of an endpoint at a rate, on a separate thread: of the demo's, or of one
+    with so many backends that its affinity map is cut into about a thousand intervals.
+    """
 
-    def __init__(self, stubs, address, rate):
+    def __init__(self, stubs, address, rate, wide):
         self.channel = grpc.insecure_channel(address)
         self.admin = stubs.admin_grpc.AdminStub(self.channel)
         self.stubs, self.rate, self.made, self.ends = stubs, rate, 0, threading.Event()
+        self.endpoint = "wide" if wide else "greeter"
+        self.backends = WIDE if wide else ["greeter-v1", "greeter-v2"]
+        self.random = random.Random(1)
         self.thread = threading.Thread(target=self.run)
         self.start = time.perf_counter()
         self.thread.start()
 
     def run(self):
-        weight = self.stubs.admin.BackendWeight
         while self.rate and not self.ends.is_set():
-            share = 0.2 + self.made % 60 / 100
-            self.admin.SetTraffic(self.stubs.admin.SetTrafficRequest(endpoint="greeter", weights=[
-                weight(backend="greeter-v1", weight=share),
-                weight(backend="greeter-v2", weight=1 - share)]))
+            parts = [0.2 + self.random.random() for _ in self.backends]
+            self.admin.SetTraffic(self.stubs.admin.SetTrafficRequest(
+                endpoint=self.endpoint,
+                weights=[self.stubs.admin.BackendWeight(backend=name, weight=part / sum(parts))
+                         for name, part in zip(self.backends, parts)]))
             self.made += 1
             self.ends.wait(max(0, self.made / self.rate - (time.perf_counter() - self.start)))
 
@@ -131,21 +140,39 @@ class Changes:
         return self.made / (time.perf_counter() - self.start)
 
 
+def create_wide(stubs, admin_address, upstream):
+    """Creates the endpoint with many backends."""
+    admin = stubs.admin
+    with grpc.insecure_channel(admin_address) as channel:
+        stub = stubs.admin_grpc.AdminStub(channel)
+        for name in WIDE:
+            stub.CreateBackend(admin.CreateBackendRequest(backend=admin.Backend(
+                name=name, upstream=admin.UpstreamKind(addresses=[upstream]))))
+        stub.CreateEndpoint(admin.CreateEndpointRequest(
+            name="wide", route="/wide.Service/", backend=WIDE[0]))
+
+
 def changes(folder, stubs):
-    """The changes per second that were made, and the median p50 and p99 of callers, by rate."""
+    """The changes per second that were made, and the median p50 and p99 of callers, by rate and
+    width of the endpoint.
+    """
+    upstream, address = start_upstream()
     server, addresses = start("changes")
     server.arguments = list(map(str, grpc_load(folder)))
-    results = {rate: [] for rate in CHANGE_RATES}
+    results = {condition: [] for condition in CHANGES}
     try:
+        create_wide(stubs, addresses["admin"], address)
         for _ in range(ROUNDS):
-            for rate, rounds in results.items():
-                changing = Changes(stubs, addresses["admin"], rate)
+            for condition, rounds in results.items():
+                changing = Changes(stubs, addresses["admin"], *condition)
                 p50, p99, _ = server.latencies(folder, 10, 1, REQUESTS, rate=RATE)
                 rounds.append((changing.stop(), p50, p99))
     finally:
         server.stop()
-    return {rate: [statistics.median(column) for column in zip(*rounds)]
-            for rate, rounds in results.items()}
+        upstream.terminate()
+        upstream.wait(20)
+    return {condition: [statistics.median(column) for column in zip(*rounds)]
+            for condition, rounds in results.items()}
 
 
 def run():
@@ -166,10 +193,11 @@ def run():
     ])
     print(f"\nLatency of callers at {10 * RATE} req/s while the traffic policy changes (medians of "
           f"{ROUNDS} rounds)\n")
-    base = latencies[0][2]
+    base = latencies[CHANGES[0]][2]
     table([["changes per second", "made", "p50", "p99", "to none"]] + [
-        [str(rate), f"{made:.0f}", f"{p50:.0f} us", f"{p99:.0f} us", f"{p99 / base:.2f}"]
-        for rate, (made, p50, p99) in latencies.items()])
+        [f"{rate}{' of an endpoint with 62 backends' if wide else ''}", f"{made:.0f}",
+         f"{p50:.0f} us", f"{p99:.0f} us", f"{p99 / base:.2f}"]
+        for (rate, wide), (made, p50, p99) in latencies.items()])
     print("(target: p99 within 1.1 of that without changes)")
 
 

@@ -30,9 +30,9 @@ def free_port():
 
 
 def cpu_seconds(process):
-    """The CPU time of the threads of a process, with the precision of the scheduler."""
-    threads = pathlib.Path(f"/proc/{process.pid}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+    """The CPU time of a process, also of threads that have ended, with the scheduler's precision."""
+    # The number that clock_getcpuclockid(3) returns for another process.
+    return time.clock_gettime(~process.pid << 3 | 2)
 
 
 class Contender:

@@ -7,19 +7,29 @@ extension ControlPlane {
         _ message: Weir_Admin_V1_Configuration, onlyIfEmpty: Bool, options: ChangeOptions
     ) async throws -> Weir_Admin_V1_ApplyResponse {
         let desired = try ControlState.Configuration(message)
+        for (index, endpoint) in desired.endpoints.enumerated() {
+            guard let plan = endpoint.rollout else { continue }
+            do throws(ControlError) {
+                try checkWebhooks(plan)
+            } catch {
+                throw error.moved(
+                    from: "plan", to: "configuration.endpoints[\(index)].rollout")
+            }
+        }
         let registered = registeredNames
-        let (change, revision) = try await change(options, prefix: "apply: ") {
+        let (result, revision) = try await change(options, prefix: "apply: ") {
             (state) throws(ControlError) in
             guard !onlyIfEmpty || state.isEmpty else {
                 throw .notEmpty(state.revision)
             }
             let before = state
-            try state.replaceContent(with: desired, registered: registered)
-            return try StateChange(from: before, to: state)
+            let notes = try state.replaceContent(
+                with: desired, registered: registered, by: options.author)
+            return (change: try StateChange(from: before, to: state), notes: notes)
         }
         return Weir_Admin_V1_ApplyResponse(
-            changes: change.objects, revision: revision,
-            warnings: await shadowWarnings(of: change))
+            changes: result.change.objects, revision: revision,
+            warnings: result.notes + (await shadowWarnings(of: result.change)))
     }
 
     /// Restores endpoints as they were at a revision, as one change.
@@ -33,7 +43,7 @@ extension ControlPlane {
         }
         let earlier = try history.retainedState(at: revision)
         let prefix = "roll back to revision \(earlier.revision): "
-        let (result, current) = try await change(options, prefix: prefix) {
+        let (result, current) = try await change(options.ignoringFreeze(), prefix: prefix) {
             (state) throws(ControlError) in
             let before = state
             let warnings = try state.rollBack(

@@ -17,15 +17,25 @@ extension ControlPlane {
         package var author: String
         /// The comment in the history.
         package var comment: String
+        /// Whether the change is made although the state is frozen.
+        var ignoresFreeze: Bool
 
         package init(
             expectedRevision: UInt64? = nil, validateOnly: Bool = false, author: String = "weir",
-            comment: String = ""
+            comment: String = "", ignoresFreeze: Bool = false
         ) {
             self.expectedRevision = expectedRevision
             self.validateOnly = validateOnly
             self.author = author
             self.comment = comment
+            self.ignoresFreeze = ignoresFreeze
+        }
+
+        /// The same for a change that may be made during a freeze.
+        func ignoringFreeze(_ ignores: Bool = true) -> ChangeOptions {
+            var options = self
+            options.ignoresFreeze = ignores
+            return options
         }
     }
 
@@ -56,7 +66,11 @@ extension ControlPlane {
             let result = try body(&next)
             let delta = state.delta(to: next)
             guard !delta.isEmpty else { return (result, state.revision) }
+            try checkRoutes(of: next)
             guard !options.validateOnly else { return (result, state.nextRevision) }
+            if !options.ignoresFreeze, let freeze = state.freeze(at: Date()) {
+                throw ControlError.frozen(freeze)
+            }
             if let storeProblem {
                 throw ControlError.unavailable(store.place, storeProblem.reason)
             }
@@ -197,7 +211,7 @@ extension ControlPlane {
             hasRegisteredHandlers = true
             return
         }
-        _ = try await change(.init(comment: "Swift code of this server")) {
+        _ = try await change(.init(comment: "Swift code of this server", ignoresFreeze: true)) {
             (state) throws(ControlError) in
             for handler in missing where state.backends[handler.name] == nil {
                 _ = try state.createBackend(

@@ -51,9 +51,15 @@ package actor ControlPlane {
     }
     /// Whether each registered handler has had a backend since the start.
     var hasRegisteredHandlers = false
-    /// The rollouts that this server drives.
+    /// The running rollouts.
     var rollouts: [String: RunningRollout] = [:]
     var rolloutHooks = RolloutHooks()
+    /// The name of this run of the server in the counts of a fleet.
+    let countingName = String(UInt64.random(in: .min ... .max), radix: 36)
+    var publication = Publication()
+    /// The rollouts of which the store may contain progress; nil if others may too.
+    var rolloutsWithProgress: Set<UInt64>?
+    var recentTraffic = RecentTraffic()
     /// Nil if this server calls no webhooks.
     private(set) var webhooks: WebhookSettings?
     /// The changes of weights that this server will revert, by endpoint.
@@ -133,6 +139,7 @@ package actor ControlPlane {
         await updateCopy()
         reportFutureRevision()
         reportMissingHandlers()
+        reportUndescribedServices()
         try await publish(backendsChanged: true)
         if let problem { storeIsLost(problem) }
         reflection.beforeAnswers { [weak self] in await self?.loadSchemas() }
@@ -166,6 +173,7 @@ package actor ControlPlane {
                         try? await Task.sleep(for: .seconds(1))
                         await self?.tickRollouts()
                         await self?.tickTimeBoxes()
+                        await self?.sampleTraffic()
                     }
                 },
                 Task { [weak self] in
@@ -248,7 +256,8 @@ package actor ControlPlane {
         defer { loadSchemasOfShadows() }
         let routing = RoutingSnapshot(
             revision: state.revision, endpoints: endpoints,
-            backends: backendsChanged ? runBackends() : served.backends)
+            backends: backendsChanged ? runBackends() : served.backends,
+            httpRoutes: servedRoutes(), lacksSchemas: lacksSchemas())
         try await dataPlane.publish(routing)
         views.publish(history, routing, deployment)
         updateStandardServices()

@@ -26,11 +26,33 @@ package struct FirstFailures: Equatable, Sendable {
     /// - Returns: whether this is the first one of a key that counts.
     package mutating func insert(_ point: UInt64) -> Bool {
         guard counts(point), points.insert(point).inserted else { return false }
-        while points.count > capacity, zeros < 64 {
+        thin(to: capacity)
+        return counts(point)
+    }
+
+    private mutating func thin(to limit: Int) {
+        while points.count > limit, zeros < 64 {
             zeros += 1
             points = points.filter(counts)
         }
-        return counts(point)
+    }
+
+    // MARK: Storing
+
+    /// The keys in order; beyond the limit, a thinned part of them.
+    package func stored(limit: Int) -> (points: [UInt64], zeros: Int) {
+        var thinned = self
+        thinned.thin(to: limit)
+        return (thinned.points.sorted(), thinned.zeros)
+    }
+
+    /// Adds stored keys.
+    ///
+    /// - Parameter zeros: of `stored`. More than 64 count as 64.
+    package mutating func restore(_ stored: [UInt64], zeros: Int) {
+        self.zeros = max(self.zeros, min(64, zeros))
+        points = points.filter(counts)
+        for point in stored { _ = insert(point) }
     }
 
     private func counts(_ point: UInt64) -> Bool {

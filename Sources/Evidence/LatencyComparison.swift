@@ -5,8 +5,10 @@
 /// candidate, the threshold is multiplied by 1 + tolerance. A request that has not finished when it
 /// is judged is bad at either side.
 package struct LatencyComparison: Equatable, Sendable {
-    /// The number of ticks of the baseline that determine a threshold.
+    /// The number of ticks of the baseline that determine a threshold, for one server.
     package static let window = 30
+    /// The same for all servers.
+    package static let maxWindow = 1_920
 
     package let quantile: Double
     package let tolerance: Double
@@ -23,15 +25,17 @@ package struct LatencyComparison: Equatable, Sendable {
 
     /// Judges the requests of a tick.
     ///
-    /// - Parameter started: the requests that started in the tick, also those that have not
-    ///   finished.
+    /// - Parameters:
+    ///   - started: the requests that started in the tick, also those that have not finished.
+    ///   - window: the number of ticks that determine the next threshold; more than `maxWindow`
+    ///     count as those.
     /// - Returns: nil before the baseline has a quantile, and if one side had no requests.
     package mutating func tick(
         candidate: LatencyCounts, started candidates: UInt64,
-        baseline: LatencyCounts, started baselines: UInt64
+        baseline: LatencyCounts, started baselines: UInt64, window: Int = Self.window
     ) -> EvidenceTick? {
         let threshold = threshold
-        recent.add(baseline, keeping: Self.window)
+        recent.add(baseline, keeping: max(1, min(window, Self.maxWindow)))
         recent.moveToQuantile(quantile)
         guard let threshold else { return nil }
         return EvidenceTick(
@@ -64,7 +68,7 @@ package struct LatencyComparison: Equatable, Sendable {
         private var reached: UInt64 = 0
 
         mutating func add(_ tick: LatencyCounts, keeping limit: Int) {
-            if ticks.count == limit {
+            while ticks.count >= limit {
                 for entry in ticks.removeFirst().entries {
                     counts[entry.bucket] -= UInt64(entry.count)
                     all -= UInt64(entry.count)
@@ -80,8 +84,8 @@ package struct LatencyComparison: Equatable, Sendable {
         }
 
         mutating func moveToQuantile(_ quantile: Double) {
-            // A window holds at most 30 times 418 counts of 32 bits, so the product is exact enough
-            // and at most `all`.
+            // A window holds at most 1,920 times 418 counts of 32 bits, so the product is exact
+            // enough and at most `all`.
             let rank = max(1, UInt64((quantile * Double(all)).rounded(.up)))
             while reached < rank, bucket + 1 < counts.count {
                 bucket += 1

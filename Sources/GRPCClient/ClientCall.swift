@@ -21,12 +21,20 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     private var isEnded = false
     private var drainWaiter: CheckedContinuation<Void, any Error>?
     private var timer: Scheduled<Void>?
+    private let clientProtocol: ClientProtocol
+    /// Converts the response of another protocol than gRPC.
+    private var web: WebReply?
+    /// Bytes of such a response for which the server has got no credit.
+    private var uncredited = 0
 
     /// Opens a stream and begins a call on it. Call it on the loop of the connection.
     package init(
         _ connection: ClientConnection, _ headers: HeaderBlock, timeout: Duration?,
-        maxMessageBytes: Int
+        maxMessageBytes: Int, clientProtocol: ClientProtocol = .grpc
     ) throws(RPCError) {
+        self.clientProtocol = clientProtocol
+        web =
+            clientProtocol == .grpc ? nil : WebReply(clientProtocol, limit: maxMessageBytes)
         self.connection = connection
         self.maxMessageBytes = maxMessageBytes
         reader = MessageReader(limit: maxMessageBytes)
@@ -57,7 +65,8 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
                     .resourceExhausted,
                     "the request has \(message.count) bytes; gRPC allows 4 GiB"))
         }
-        connection.write((prefix.bytes + message).rawSpan, to: stream)
+        let frame = clientProtocol.isFramed ? prefix.bytes + message : message
+        connection.write(frame.rawSpan, to: stream)
         guard connection.session.unsentBytes(of: stream) > Self.bufferBytes, drainWaiter == nil
         else { return continuation.resume() }
         drainWaiter = continuation
@@ -124,6 +133,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     package func received(headers: HeaderBlock, endStream: Bool) {
         guard !isEnded else { return }
         let response = ResponseHead(headers)
+        guard web == nil else { return receivedWeb(headers, response, endStream: endStream) }
         if let error = response.refusal("the server", in: headers) { return fail(error) }
         guard !endStream else { return received(trailers: headers) }
         initial = Metadata(headers)
@@ -134,6 +144,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
 
     /// The trailers, which contain the status.
     package func received(trailers: HeaderBlock) {
+        guard !isEnded else { return }
         trailing = Metadata(trailers)
         let response = ResponseHead(trailers)
         guard let code = response.code else {
@@ -145,6 +156,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     /// Body bytes.
     package func received(body bytes: RawSpan, endStream: Bool) {
         guard !isEnded else { return connection.session.consume(bytes.byteCount, of: stream) }
+        guard web == nil else { return receivedWeb(bytes, endStream: endStream) }
         do throws(MessageReader.Failure) {
             try reader.receive(bytes)
         } catch {
@@ -160,6 +172,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     }
 
     private func creditIfRoom() {
+        guard web == nil else { return creditWeb() }
         let credit = reader.takeCredit(limit: Self.bufferBytes)
         guard credit > 0 else { return }
         connection.session.consume(credit, of: stream)
@@ -192,5 +205,51 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         timer = nil
         reader.end(failing: error)
         requestDrained()
+    }
+}
+
+// Responses of gRPC-Web and Connect.
+extension ClientCall {
+    private func receivedWeb(_ headers: HeaderBlock, _ response: ResponseHead, endStream: Bool) {
+        do throws(RPCError) {
+            try web?.begin(
+                status: response.httpStatus,
+                headers.fields.map { (headers.name($0), headers.text($0)) })
+        } catch {
+            return fail(error)
+        }
+        initial = Metadata(headers)
+        if endStream || web?.ending != nil { receivedWeb(RawSpan(), endStream: endStream) }
+    }
+
+    private func receivedWeb(_ bytes: RawSpan, endStream: Bool) {
+        uncredited += bytes.byteCount
+        do throws(RPCError) {
+            var framed = try web?.receive(bytes) ?? []
+            if endStream { framed += try web?.end() ?? [] }
+            try receive(framed)
+        } catch {
+            return fail(error)
+        }
+        creditIfRoom()
+        guard let ending = web?.ending else { return }
+        trailing = ending.trailers
+        end(ending.error)
+    }
+
+    private func receive(_ framed: [UInt8]) throws(RPCError) {
+        do throws(MessageReader.Failure) {
+            try reader.receive(framed.rawSpan)
+        } catch {
+            throw RPCError(error)
+        }
+    }
+
+    /// The bytes that arrive differ from those that the reader counts.
+    private func creditWeb() {
+        guard uncredited > 0, reader.bufferedBytes < Self.bufferBytes else { return }
+        connection.session.consume(uncredited, of: stream)
+        uncredited = 0
+        connection.changed()
     }
 }

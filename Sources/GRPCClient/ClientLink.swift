@@ -74,14 +74,16 @@ final class ClientLink: ClientConnectionOwner, @unchecked Sendable {
     }
 
     func open(
-        _ headers: HeaderBlock, timeout: Duration?, maxMessageBytes: Int
+        _ headers: HeaderBlock, timeout: Duration?, maxMessageBytes: Int,
+        clientProtocol: ClientProtocol
     ) async throws -> ClientCall {
         try await shared.eventLoop.submit {
             guard let connection = self.connection else {
                 throw RPCError(.unavailable, "the connection was lost")
             }
             let call = try ClientCall(
-                connection, headers, timeout: timeout, maxMessageBytes: maxMessageBytes)
+                connection, headers, timeout: timeout, maxMessageBytes: maxMessageBytes,
+                clientProtocol: clientProtocol)
             self.noteRoom(connection)
             return call
         }.get()

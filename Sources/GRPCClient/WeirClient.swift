@@ -21,6 +21,8 @@ public final class WeirClient: Sendable {
         public var retry: Retry?
         /// Receives the trailing metadata of a successful call with one request and one reply.
         package var receiveTrailers: (@Sendable (Metadata) -> Void)?
+        /// The protocol on the wire.
+        package var clientProtocol = ClientProtocol.grpc
 
         /// Options. By default, none is set.
         public init(
@@ -190,7 +192,8 @@ public final class WeirClient: Sendable {
         let connection = try await connected()
         let headers = headers(path, options)
         return try await connection.open(
-            headers, timeout: options.timeout, maxMessageBytes: maxMessageBytes)
+            headers, timeout: options.timeout, maxMessageBytes: maxMessageBytes,
+            clientProtocol: options.clientProtocol)
     }
 
     /// Closes the connections. Running calls end as UNAVAILABLE.
@@ -206,13 +209,24 @@ public final class WeirClient: Sendable {
         var headers = HeaderBlock([
             ":method": "POST", ":scheme": tls == nil ? "http" : "https", ":path": path,
             ":authority": address.description,
-            "te": "trailers", "content-type": ContentType.grpc, "user-agent": "weir-swift",
-            "grpc-accept-encoding": MessageEncoding.accepted,
+            "content-type": options.clientProtocol.contentType, "user-agent": "weir-swift",
         ])
-        if let timeout = options.timeout {
-            headers.append(
-                "grpc-timeout",
-                Timeout.format(nanoseconds: Int64(clamping: timeout.nanoseconds)))
+        let nanoseconds = options.timeout.map { Int64(clamping: $0.nanoseconds) }
+        switch options.clientProtocol {
+        case .grpc:
+            headers.append("te", "trailers")
+            headers.append("grpc-accept-encoding", MessageEncoding.accepted)
+        case .grpcWeb: headers.append("x-grpc-web", "1")
+        case .connect: headers.append("connect-protocol-version", "1")
+        }
+        if let nanoseconds {
+            if case .connect = options.clientProtocol {
+                // At most ten digits.
+                let milliseconds = min(max(1, nanoseconds / 1_000_000), 9_999_999_999)
+                headers.append("connect-timeout-ms", "\(milliseconds)")
+            } else {
+                headers.append("grpc-timeout", Timeout.format(nanoseconds: nanoseconds))
+            }
         }
         if let shardKey = options.shardKey { headers.append("x-serve-shard-key", shardKey) }
         headers.append(options.metadata)

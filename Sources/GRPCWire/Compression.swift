@@ -9,20 +9,27 @@ package enum MessageEncoding: String, Sendable, CaseIterable {
     package static let accepted = "identity,gzip"
 
     /// Whether a `grpc-accept-encoding` value lists gzip.
-    package static func acceptsGzip(_ value: some Collection<UInt8>) -> Bool {
-        let (comma, space) = (UInt8(ascii: ","), UInt8(ascii: " "))
-        var rest = value[...]
-        while !rest.isEmpty {
-            let name = rest.prefix { $0 != comma }
-            if name.drop(while: { $0 == space }).prefix(while: { $0 != space })
-                .elementsEqual("gzip".utf8)
-            {
-                return true
-            }
-            rest = rest.dropFirst(name.count + 1)
+    package static func acceptsGzip(_ value: Span<UInt8>) -> Bool {
+        var start = 0
+        for end in 0...value.count where end == value.count || value[end] == UInt8(ascii: ",") {
+            if namesGzip(value.extracting(start..<end)) { return true }
+            start = end + 1
         }
         return false
     }
+
+    /// Whether an entry of the list is gzip, between spaces and before any parameter.
+    private static func namesGzip(_ entry: Span<UInt8>) -> Bool {
+        let space = UInt8(ascii: " ")
+        var start = 0
+        while start < entry.count, entry[start] == space { start += 1 }
+        let rest = entry.extracting(start...)
+        guard rest.count >= gzipName.count else { return false }
+        for index in gzipName.indices where rest[index] != gzipName[index] { return false }
+        return rest.count == gzipName.count || rest[gzipName.count] == space
+    }
+
+    private static let gzipName = Array("gzip".utf8)
 }
 
 /// gzip over zlib (RFC 1952).

@@ -5,10 +5,13 @@ package enum DecimalNumber {
     package static let maximum = 999_999_999
 
     /// The value, from 0 to `maximum`; nil for any other text.
-    package static func parse(_ digits: ArraySlice<UInt8>) -> Int? {
-        guard (1...9).contains(digits.count), digits.allSatisfy(\.isDigit) else {
-            return nil
+    package static func parse(_ digits: Span<UInt8>) -> Int? {
+        guard (1...9).contains(digits.count) else { return nil }
+        var value = 0
+        for index in digits.indices {
+            guard digits[index].isDigit else { return nil }
+            value = value * 10 + Int(digits[index] - 48)
         }
-        return digits.reduce(0) { $0 * 10 + Int($1 - 48) }
+        return value
     }
 }

@@ -14,14 +14,14 @@ package enum Timeout {
     /// Nanoseconds, saturating at the largest Int64; nil if the text is not a timeout.
     ///
     /// - Parameter maxDigits: 8 in gRPC, at most 18.
-    package static func parse(_ text: ArraySlice<UInt8>, maxDigits: Int = 8) -> Int64? {
-        guard text.count > 1, text.count <= maxDigits + 1, let last = text.last,
-            let unit = nanosecondsByUnit.first(where: { $0.unit == last })
-        else { return nil }
+    package static func parse(_ text: Span<UInt8>, maxDigits: Int = 8) -> Int64? {
+        guard text.count > 1, text.count <= maxDigits + 1 else { return nil }
+        let last = text[text.count - 1]
+        guard let unit = nanosecondsByUnit.first(where: { $0.unit == last }) else { return nil }
         var value: Int64 = 0
-        for digit in text.dropLast() {
-            guard digit.isDigit else { return nil }
-            value = value * 10 + Int64(digit - 48)
+        for index in 0..<text.count - 1 {
+            guard text[index].isDigit else { return nil }
+            value = value * 10 + Int64(text[index] - 48)
         }
         let (product, overflow) = value.multipliedReportingOverflow(by: unit.nanoseconds)
         return overflow ? .max : product

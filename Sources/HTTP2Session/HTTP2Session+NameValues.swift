@@ -30,16 +30,18 @@ extension HTTP2Session {
     }
 
     private func appendNameValues(
-        _ fields: [HeaderBlock.Field], _ bytes: UnsafeBufferPointer<UInt8>,
+        _ fields: Span<HeaderBlock.Field>, _ bytes: UnsafeBufferPointer<UInt8>,
         except excluded: HeaderBlock.KnownSet?
     ) {
         // A short block cannot contain a long field.
         if bytes.count > Self.maxFieldBytes {
-            hasLongField =
-                hasLongField
-                || fields.contains { max($0.name.count, $0.value.count) > Self.maxFieldBytes }
+            for index in fields.indices {
+                let longest = max(fields[index].name.count, fields[index].value.count)
+                hasLongField = hasLongField || longest > Self.maxFieldBytes
+            }
         }
-        for field in fields {
+        for index in fields.indices {
+            let field = fields[index]
             if let excluded, excluded.contains(field.known) { continue }
             // Invariant: every field is within the bytes of its block. nghttp2 takes mutable
             // pointers but does not write.

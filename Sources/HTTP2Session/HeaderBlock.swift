@@ -1,11 +1,14 @@
+internal import BasicContainers
+
 #if canImport(Glibc)
     internal import Glibc
 #endif
 
 /// A list of header fields in two flat arrays: no allocation per field.
 ///
-/// A copy shares the arrays (copy-on-write) and retains one object. Received blocks are reused by
-/// later streams. Keeping a copy is safe but prevents the reuse.
+/// A copy shares the arrays (copy-on-write) and retains one object. Reading a field retains
+/// nothing. Received blocks are reused by later streams. Keeping a copy is safe but prevents the
+/// reuse.
 package struct HeaderBlock: Sendable {
     /// The position of a field in `bytes`.
     package struct Field: Sendable {
@@ -34,13 +37,8 @@ package struct HeaderBlock: Sendable {
 
     /// Invariant of `@unchecked Sendable`: only a block that has the only reference changes it.
     private final class Storage: @unchecked Sendable {
-        var bytes: [UInt8]
-        var fields: [Field]
-
-        init(_ bytes: [UInt8], _ fields: [Field]) {
-            self.bytes = bytes
-            self.fields = fields
-        }
+        var bytes = UniqueArray<UInt8>()
+        var fields = UniqueArray<Field>()
     }
 
     /// The overhead of each field in the size of a header list (RFC 9113 section 6.5.2).
@@ -50,16 +48,36 @@ package struct HeaderBlock: Sendable {
     private var storage: Storage?
 
     /// The names and values of all fields.
-    package var bytes: [UInt8] { storage?.bytes ?? [] }
+    var bytes: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            guard let storage else { return Span() }
+            // Invariant: the block keeps the storage, and only the only block of it changes it.
+            return unsafe _overrideLifetime(storage.bytes.span, borrowing: self)
+        }
+    }
     /// The positions of the fields, in order.
-    package var fields: [Field] { storage?.fields ?? [] }
+    package var fields: Span<Field> {
+        @_lifetime(borrow self)
+        get {
+            guard let storage else { return Span() }
+            // Invariant: as in `bytes`.
+            return unsafe _overrideLifetime(storage.fields.span, borrowing: self)
+        }
+    }
+    /// The names and values as text, in order; bytes that are not UTF-8 are replaced.
+    package var pairs: [(name: String, value: String)] {
+        fields.indices.map { (name(fields[$0]), text(fields[$0])) }
+    }
     /// The number of fields.
     package var count: Int { storage?.fields.count ?? 0 }
 
     /// The storage for a change; not shared with another block.
     private mutating func owned() -> Storage {
         if isKnownUniquelyReferenced(&storage), let storage { return storage }
-        let copy = Storage(bytes, fields)
+        let copy = Storage()
+        copy.bytes.append(copying: bytes)
+        copy.fields.append(copying: fields)
         storage = copy
         return copy
     }
@@ -84,9 +102,9 @@ package struct HeaderBlock: Sendable {
     ) {
         let storage = owned()
         let start = storage.bytes.count
-        storage.bytes.append(contentsOf: name.utf8)
+        storage.bytes.append(copying: name.utf8)
         let middle = storage.bytes.count
-        storage.bytes.append(contentsOf: value)
+        storage.bytes.append(copying: value)
         storage.fields.append(Field(start, middle, storage.bytes.count, known: known))
     }
 
@@ -95,9 +113,9 @@ package struct HeaderBlock: Sendable {
     ) {
         let storage = owned()
         let start = storage.bytes.count
-        unsafe storage.bytes.append(contentsOf: name)
+        unsafe storage.bytes.append(copying: name)
         let middle = storage.bytes.count
-        unsafe storage.bytes.append(contentsOf: value)
+        unsafe storage.bytes.append(copying: value)
         storage.fields.append(Field(start, middle, storage.bytes.count, known: known))
     }
 
@@ -115,8 +133,9 @@ package struct HeaderBlock: Sendable {
         }
         let storage = owned()
         let offset = storage.bytes.count
-        storage.bytes.append(contentsOf: source.bytes[..<source.fields[count - 1].valueEnd])
-        for field in source.fields[..<count] {
+        storage.bytes.append(copying: other.bytes.extracting(..<source.fields[count - 1].valueEnd))
+        for index in 0..<count {
+            let field = source.fields[index]
             storage.fields.append(
                 Field(
                     offset + field.nameStart, offset + field.valueStart, offset + field.valueEnd,
@@ -141,9 +160,11 @@ package struct HeaderBlock: Sendable {
     package mutating func append(_ other: HeaderBlock, except excluded: KnownSet) {
         guard let source = other.storage, !source.fields.isEmpty else { return }
         let storage = owned()
-        for field in source.fields where !excluded.contains(field.known) {
+        for index in source.fields.indices {
+            let field = source.fields[index]
+            if excluded.contains(field.known) { continue }
             let start = storage.bytes.count
-            storage.bytes.append(contentsOf: source.bytes[field.nameStart..<field.valueEnd])
+            storage.bytes.append(copying: other.bytes.extracting(field.nameStart..<field.valueEnd))
             storage.fields.append(
                 Field(
                     start, start + field.name.count, storage.bytes.count, known: field.known))
@@ -175,25 +196,46 @@ package struct HeaderBlock: Sendable {
         mutating get { storage != nil && !isKnownUniquelyReferenced(&storage) }
     }
 
-    /// The value of a field as text; bytes that are not UTF-8 are replaced.
-    package func text(_ field: Field) -> String {
-        String(decoding: bytes[field.value], as: UTF8.self)
+    /// The value of a field.
+    @_lifetime(borrow self)
+    package func value(of field: Field) -> Span<UInt8> { bytes.extracting(field.value) }
+
+    /// The value of a field, without a type.
+    @_lifetime(borrow self)
+    package func rawValue(of field: Field) -> RawSpan {
+        // Invariant: the bytes of a `UInt8` are initialized.
+        let raw = unsafe value(of: field).bytes
+        return unsafe _overrideLifetime(raw, borrowing: self)
     }
 
-    package func name(_ field: Field) -> String {
-        String(decoding: bytes[field.name], as: UTF8.self)
+    /// A copy of the value of a field.
+    package func array(_ field: Field) -> [UInt8] {
+        // Invariant: the pointer is not used after the closure.
+        unsafe value(of: field).withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    /// The value of a field as text; bytes that are not UTF-8 are replaced.
+    package func text(_ field: Field) -> String { text(field.value) }
+
+    package func name(_ field: Field) -> String { text(field.name) }
+
+    private func text(_ range: Range<Int>) -> String {
+        // Invariant: the pointer is not used after the closure.
+        unsafe bytes.extracting(range).withUnsafeBufferPointer {
+            unsafe String(decoding: $0, as: UTF8.self)
+        }
     }
 
     /// Whether a field's value equals these bytes.
     package func value(of field: Field, equals other: [UInt8]) -> Bool {
         guard field.value.count == other.count else { return false }
         // Invariant: both have `other.count` bytes.
-        return unsafe bytes.withUnsafeBufferPointer { mine in
+        return unsafe value(of: field).withUnsafeBufferPointer { mine in
             unsafe other.withUnsafeBufferPointer { other in
                 guard let left = mine.baseAddress, let right = other.baseAddress else {
                     return other.isEmpty
                 }
-                return unsafe memcmp(left + field.valueStart, right, other.count) == 0
+                return unsafe memcmp(left, right, other.count) == 0
             }
         }
     }
@@ -207,13 +249,15 @@ package struct HeaderBlock: Sendable {
         return nil
     }
 
+    /// All fields with a known name, in order.
+    package func all(known: Int) -> [Field] {
+        fields.indices.filter { fields[$0].known == known }.map { fields[$0] }
+    }
+
     /// Whether this is a response's header block with a 1xx status, which the final one follows.
     var isInformational: Bool {
-        guard let storage, let field = storage.fields.first, !field.value.isEmpty else {
-            return false
-        }
-        return storage.bytes[field.valueStart] == UInt8(ascii: "1")
-            && storage.bytes[field.name].elementsEqual(":status".utf8)
+        guard count > 0, !fields[0].value.isEmpty else { return false }
+        return value(of: fields[0])[0] == UInt8(ascii: "1") && name(fields[0]) == ":status"
     }
 }
 

@@ -13,11 +13,14 @@ internal import CNGHTTP2
     /// Invariant: no field is longer than `HTTP2Session.maxFieldBytes`.
     package init(_ block: HeaderBlock) {
         self.block = block
-        let (source, fields) = (block.bytes, block.fields)
-        unsafe bytes = .allocate(capacity: source.count)
-        _ = unsafe bytes.initialize(from: source)
+        let fields = block.fields
+        unsafe bytes = .allocate(capacity: block.bytes.count)
+        for index in block.bytes.indices {
+            unsafe bytes.initializeElement(at: index, to: block.bytes[index])
+        }
         unsafe nameValues = .allocate(capacity: fields.count)
-        for (index, field) in fields.enumerated() {
+        for index in fields.indices {
+            let field = fields[index]
             precondition(
                 max(field.name.count, field.value.count) <= HTTP2Session.maxFieldBytes,
                 "a prepared header is too long")

@@ -39,16 +39,17 @@ private struct EscapedText {
 /// Keeps U+FEFF at the beginning of strings, where Yams removes it: doubles each mark in the text
 /// for Yams, and merges each pair in the result.
 enum ByteOrderMarks {
-    /// The text with each mark doubled, including marks written as escapes. A mark at the start of
-    /// a file is not part of its text.
+    /// The text with each mark doubled, including marks written as escapes, and without a mark at
+    /// the start, which would count as a column of the first line's indentation.
     static func doubled(_ text: String) -> String {
         guard mayHaveMarks(text) else { return text }
-        var pieces = EscapedText(text)
+        let scalars = text.unicodeScalars
+        var pieces = EscapedText(
+            scalars.first == "\u{feff}" ? String(scalars.dropFirst()) : text)
         var doubled = String.UnicodeScalarView()
         while let piece = pieces.next() {
-            let isFirst = doubled.isEmpty && piece.text.count == 1
             doubled.append(contentsOf: piece.text)
-            if piece.isByteOrderMark, !isFirst { doubled.append(contentsOf: piece.text) }
+            if piece.isByteOrderMark { doubled.append(contentsOf: piece.text) }
         }
         return String(doubled)
     }

@@ -93,13 +93,17 @@ package struct YAMLDocument {
 
     /// Converts the document to a message.
     ///
+    /// - Parameter rewrite: converts short forms of values to those of the message.
     /// - Throws: the invalid field, its line and the reason.
     package func message<Message: ProtobufMessage>(
-        as type: Message.Type = Message.self
+        as type: Message.Type = Message.self,
+        _ rewrite: (JSONValue) throws(MessageError) -> JSONValue = { $0 }
     ) throws(MessageError) -> Message {
         do throws(MessageError) {
-            let bytes = try JSONTranscoder(schema: try Self.schema(of: type)).bytes(
-                from: try value, message: type.messageName ?? "")
+            let transcoder = JSONTranscoder(
+                schema: try Self.schema(of: type), rejectsTwoSpellings: true)
+            let bytes = try transcoder.bytes(
+                from: try rewrite(try value), message: type.messageName ?? "")
             return try Message(serializedBytes: bytes)
         } catch {
             throw MessageError(located(error.field ?? "", error.reason))
@@ -204,14 +208,7 @@ extension JSONValue {
         try budget.takeOne()
         switch node {
         case .mapping(let mapping):
-            var members: [(key: String, value: JSONValue)] = []
-            for (key, value) in mapping {
-                guard let key = key.scalar?.text else {
-                    throw MessageError("line \(key.mark?.line ?? 0): a key must be a string")
-                }
-                members.append((key, try JSONValue(value, &budget, depth: depth + 1)))
-            }
-            self = .object(members)
+            self = .object(try Self.members(of: mapping, &budget, depth: depth))
         case .sequence(let sequence):
             var elements: [JSONValue] = []
             for element in sequence {
@@ -223,6 +220,47 @@ extension JSONValue {
         case .alias(let alias):
             throw MessageError("line \(alias.mark?.line ?? 0): aliases are not supported")
         }
+    }
+}
+
+extension JSONValue {
+    private typealias Members = [(key: String, value: JSONValue)]
+
+    /// The members of a mapping, with those of its merge keys (`<<`) that it does not have itself.
+    /// Of several merged mappings, the first one that has a key counts.
+    private static func members(
+        of mapping: Node.Mapping, _ budget: inout Budget, depth: Int
+    ) throws(MessageError) -> Members {
+        var members: Members = []
+        var merged: Members = []
+        for (key, value) in mapping {
+            guard let scalar = key.scalar else {
+                throw MessageError("line \(key.mark?.line ?? 0): a key must be a string")
+            }
+            let converted = try JSONValue(value, &budget, depth: depth + 1)
+            guard scalar.isMergeKey else {
+                members.append((scalar.text, converted))
+                continue
+            }
+            switch converted {
+            case .object(let other): merged += other
+            case .array(let others):
+                for other in others {
+                    guard case .object(let other) = other else { throw invalidMerge(key) }
+                    merged += other
+                }
+            default: throw invalidMerge(key)
+            }
+        }
+        var known = Set(members.map(\.key))
+        for member in merged where known.insert(member.key).inserted { members.append(member) }
+        return members
+    }
+
+    private static func invalidMerge(_ key: Node) -> MessageError {
+        MessageError(
+            "line \(key.mark?.line ?? 0): invalid merge key '<<': use a mapping, or a list of "
+                + "mappings")
     }
 }
 
@@ -255,6 +293,11 @@ extension Node.Scalar {
     /// The string value of the scalar.
     fileprivate var text: String {
         ByteOrderMarks.single(string, hasEscapes: style != .doubleQuoted)
+    }
+
+    /// Whether the scalar, as a key, adds the members of another mapping (yaml.org/type/merge).
+    fileprivate var isMergeKey: Bool {
+        string == "<<" && (style == .plain || style == .any)
     }
 
     /// The value of a scalar that is null, a boolean or a number; nil for a string. Quoted scalars

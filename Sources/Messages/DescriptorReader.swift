@@ -151,7 +151,7 @@ struct DescriptorReader {
                     name: entry.text(1), input: FieldReader.typeName(entry.text(2)),
                     output: FieldReader.typeName(entry.text(3)), clientStreams: entry.bool(5),
                     serverStreams: entry.bool(6),
-                    hasSideEffects: level != Self.noSideEffects))
+                    hasSideEffects: level != Self.noSideEffects, options: entry.messages(4)))
             _ = try symbol(entry.text(1), in: fullName)
         }
         services.append(Schema.Service(fullName: fullName, methods: methods))

@@ -35,7 +35,11 @@ extension JSONTranscoder {
         // Of two spellings of one name, the last counts, as for protobuf's own parsers.
         var lastKeys: [Int: Int] = [:]
         for (index, member) in members.enumerated() {
-            if let field = field(named: member.key, of: message) { lastKeys[field.number] = index }
+            guard let field = field(named: member.key, of: message) else { continue }
+            if let other = lastKeys.updateValue(index, forKey: field.number), rejectsTwoSpellings {
+                throw Self.error("is given twice, also as '\(members[other].key)'").within(
+                    member.key)
+            }
         }
         var oneofs: [Int: String] = [:]
         for (index, (key, value)) in members.enumerated() {
@@ -72,10 +76,7 @@ extension JSONTranscoder {
     }
 
     private func unknown(_ key: String, _ message: Schema.Message) -> MessageError {
-        let known = message.fields.prefix(100).map(\.jsonName).joined(separator: ", ")
-        return Self.error(
-            "is not a field of \(message.fullName)" + (known.isEmpty ? "" : "; it has \(known)")
-        ).within(key)
+        Self.error("is not a field of \(message.membership)").within(key)
     }
 
     private func write(

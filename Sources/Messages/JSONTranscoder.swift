@@ -3,7 +3,7 @@
 /// Source: protobuf's "ProtoJSON Format". Fields without presence are omitted if they have their
 /// default, unless requested. `JSONTranscoder+Parse.swift` has the reverse,
 /// `JSONTranscoder+WellKnown.swift` the well-known types with a special form.
-package struct JSONTranscoder {
+package struct JSONTranscoder: Sendable {
     /// The limit of nested messages, as in protobuf's own parsers. An entry of a map is a message.
     static let maximumDepth = 100
 
@@ -18,16 +18,21 @@ package struct JSONTranscoder {
     let describesInvalid: Bool
     /// Whether to ignore fields and enum names of JSON that the descriptor does not have.
     let ignoresUnknown: Bool
+    /// Whether a field in two spellings is an error. Otherwise the last one counts, as for
+    /// protobuf's own parsers.
+    let rejectsTwoSpellings: Bool
 
     package init(
         schema: Schema, printsDefaults: Bool = false, keepsNames: Bool = false,
-        describesInvalid: Bool = false, ignoresUnknown: Bool = false
+        describesInvalid: Bool = false, ignoresUnknown: Bool = false,
+        rejectsTwoSpellings: Bool = false
     ) {
         self.schema = schema
         self.printsDefaults = printsDefaults
         self.keepsNames = keepsNames
         self.describesInvalid = describesInvalid
         self.ignoresUnknown = ignoresUnknown
+        self.rejectsTwoSpellings = rejectsTwoSpellings
     }
 
     /// Whether messages of this type can be converted.

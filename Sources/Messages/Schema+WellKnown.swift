@@ -5,10 +5,10 @@ extension Schema {
         var schema = Schema()
         do {
             for file in [
-                Google_Protobuf_AnyProto.file, Google_Protobuf_DurationProto.file,
-                Google_Protobuf_EmptyProto.file, Google_Protobuf_FieldMaskProto.file,
-                Google_Protobuf_StructProto.file, Google_Protobuf_TimestampProto.file,
-                Google_Protobuf_WrappersProto.file,
+                WeirProtobuf_AnyProto.file, WeirProtobuf_DurationProto.file,
+                WeirProtobuf_EmptyProto.file, WeirProtobuf_FieldMaskProto.file,
+                WeirProtobuf_StructProto.file, WeirProtobuf_TimestampProto.file,
+                WeirProtobuf_WrappersProto.file,
             ] {
                 try schema.add(file)
             }

@@ -83,7 +83,7 @@ package struct Schema: Sendable {
         }
 
         /// The field with a JSON name or an original name.
-        func field(named name: String) -> Field? {
+        package func field(named name: String) -> Field? {
             guard let byName else {
                 return fields.first { $0.jsonName.hasSameCodePoints(as: name) }
                     ?? fields.first { $0.name.hasSameCodePoints(as: name) }
@@ -139,6 +139,8 @@ package struct Schema: Sendable {
         /// Whether a call may change something: unless the method is declared with the idempotency
         /// level NO_SIDE_EFFECTS.
         package let hasSideEffects: Bool
+        /// The serialized `MethodOptions`; several count as one message in pieces.
+        package let options: [ArraySlice<UInt8>]
     }
 
     package struct Service: Sendable {

@@ -1,6 +1,8 @@
 /// A copy of the counts of all loops.
 package struct ServingFigures: Sendable {
     package var calls: [CallKey: CallFigures] = [:]
+    /// The figures of deleted endpoints and backends.
+    package var removed: [CallKey: CallFigures] = [:]
     /// Backends of replicas by name.
     package var pools: [String: PoolFigures] = [:]
     package var shadows: [ShadowAccount.Key: ShadowFigures] = [:]
@@ -22,6 +24,7 @@ package struct ServingFigures: Sendable {
 
     package mutating func add(_ other: ServingFigures) {
         for (key, figures) in other.calls { calls[key, default: CallFigures()].add(figures) }
+        for (key, figures) in other.removed { removed[key, default: CallFigures()].add(figures) }
         for (name, figures) in other.pools { pools[name, default: PoolFigures()].add(figures) }
         for (key, figures) in other.shadows { shadows[key, default: ShadowFigures()].add(figures) }
         connections += other.connections

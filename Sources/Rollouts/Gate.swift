@@ -9,6 +9,8 @@ package struct Gate: Equatable, Sendable {
         case statuses
         /// The share of shadow copies with a different response.
         case shadowDifferences
+        /// How often replicas are ejected.
+        case ejections
     }
 
     package enum Limit: Equatable, Sendable {
@@ -25,7 +27,7 @@ package struct Gate: Equatable, Sendable {
 
     /// The forms of a gate, for errors.
     package static let forms =
-        "errors<1.5x, errors<0.5%, p99<1.2x, codes<2x or shadow-diff<0.1%"
+        "errors<1.5x, errors<0.5%, p99<1.2x, codes<2x, ejected<2x or shadow-diff<0.1%"
 
     /// Whether copies for a shadow are evidence.
     var judgesCopies: Bool {
@@ -47,8 +49,8 @@ package struct Gate: Equatable, Sendable {
         let bound = text[text.index(after: separator)...]
         guard let measure = Self.measure(name) else {
             throw invalid(
-                "unknown measure \(PlanText.quoted(name)); use errors, p50 to p99.9, codes or "
-                    + "shadow-diff")
+                "unknown measure \(PlanText.quoted(name)); use errors, p50 to p99.9, codes, "
+                    + "ejected or shadow-diff")
         }
         guard let limit = Self.limit(bound) else {
             throw invalid(
@@ -58,7 +60,7 @@ package struct Gate: Equatable, Sendable {
         switch (measure, limit) {
         case (.shadowDifferences, .ratio):
             throw invalid("shadow-diff is a share; use for example shadow-diff<0.1%")
-        case (.latency, .share), (.statuses, .share):
+        case (.latency, .share), (.statuses, .share), (.ejections, .share):
             throw invalid("\(name) is a ratio; use for example \(name)<1.2x")
         default: break
         }
@@ -72,6 +74,7 @@ package struct Gate: Equatable, Sendable {
         case "errors": return .errors
         case "codes": return .statuses
         case "shadow-diff": return .shadowDifferences
+        case "ejected": return .ejections
         default:
             guard name.first == "p", let percent = PlanText.number(name.dropFirst()),
                 (50...99.9).contains(percent)

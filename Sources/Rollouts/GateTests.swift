@@ -4,9 +4,11 @@ internal import Evidence
 struct GateTests: Equatable, Sendable {
     private enum Kind: Equatable, Sendable {
         case ratio(RatioTest, RatioTest, RatioInterval)
-        case latency(LatencyComparison, RatioTest, RatioTest, RatioInterval)
+        case latency(LatencyComparisons, RatioTest, RatioTest, RatioInterval)
         case share(ShareTest)
         case statuses(StatusDrift)
+        /// Only fails.
+        case ejections(RatioTest)
     }
 
     let gate: Gate
@@ -31,7 +33,7 @@ struct GateTests: Equatable, Sendable {
             kind = .ratio(fail, pass, RatioInterval())
         case (.latency(let quantile), .ratio(let bound)):
             guard
-                let comparison = LatencyComparison(quantile: quantile, tolerance: bound - 1),
+                let comparison = LatencyComparisons(quantile: quantile, tolerance: bound - 1),
                 let fail = ratio(1, .above), let pass = ratio(1, .below)
             else { return nil }
             kind = .latency(comparison, fail, pass, RatioInterval())
@@ -42,6 +44,9 @@ struct GateTests: Equatable, Sendable {
                     plannedRestarts: plannedRestarts)
             else { return nil }
             kind = .statuses(drift)
+        case (.ejections, .ratio(let bound)):
+            guard let fail = ratio(bound, .above) else { return nil }
+            kind = .ejections(fail)
         case (_, .share(let limit)):
             guard let test = ShareTest(limit: limit) else { return nil }
             kind = .share(test)
@@ -51,8 +56,12 @@ struct GateTests: Equatable, Sendable {
 
     // MARK: Counting
 
-    /// - Parameter firstFailures: keys that failed for the first time, at each side.
-    mutating func add(_ counts: TickCounts, firstFailures: (candidate: UInt64, baseline: UInt64)) {
+    /// - Parameters:
+    ///   - firstFailures: keys that failed for the first time, at each side.
+    ///   - servers: how many servers' counts are added.
+    mutating func add(
+        _ counts: TickCounts, firstFailures: (candidate: UInt64, baseline: UInt64), servers: Int
+    ) {
         switch kind {
         case .ratio(var fail, var pass, var interval):
             for tick in Self.errorTicks(counts, firstFailures) {
@@ -63,10 +72,7 @@ struct GateTests: Equatable, Sendable {
             kind = .ratio(fail, pass, interval)
             note(counts.candidate.started, counts.candidate.allBad, counts.baseline.allBad)
         case .latency(var comparison, var fail, var pass, var interval):
-            let tick = comparison.tick(
-                candidate: counts.candidate.latencies, started: counts.candidate.started,
-                baseline: counts.baseline.latencies, started: counts.baseline.started)
-            if let tick {
+            if let tick = comparison.tick(counts, servers: servers) {
                 fail.add(tick)
                 pass.add(tick)
                 interval.add(tick)
@@ -83,6 +89,16 @@ struct GateTests: Equatable, Sendable {
             test.add(bad: bad, of: all)
             kind = .share(test)
             note(all, bad, 0)
+        case .ejections(var fail):
+            let (candidate, baseline) = (counts.candidateEjections, counts.baselineEjections)
+            if let share = counts.ejectionShare,
+                let tick = EvidenceTick(
+                    share: share, candidateBad: candidate, baselineBad: baseline)
+            {
+                fail.add(tick)
+                note(counts.candidate.started, candidate, baseline)
+            }
+            kind = .ejections(fail)
         case .statuses(var drift):
             for status in SideCounts.statusCodes.indices {
                 let tick = EvidenceTick(
@@ -143,6 +159,9 @@ struct GateTests: Equatable, Sendable {
         case .statuses(var drift):
             drift.restart()
             kind = .statuses(drift)
+        case .ejections(var fail):
+            fail.restart()
+            kind = .ejections(fail)
         case .share: break
         }
     }
@@ -152,7 +171,8 @@ struct GateTests: Equatable, Sendable {
     /// ln E that the candidate exceeds the limit.
     var logFailure: Double {
         switch kind {
-        case .ratio(let fail, _, _), .latency(_, let fail, _, _): fail.logEvidence
+        case .ratio(let fail, _, _), .latency(_, let fail, _, _), .ejections(let fail):
+            fail.logEvidence
         case .share(let test): test.logEvidence(.above)
         case .statuses(let drift): drift.logEvidence
         }
@@ -163,7 +183,7 @@ struct GateTests: Equatable, Sendable {
         switch kind {
         case .ratio(_, let pass, _), .latency(_, _, let pass, _): pass.logEvidence
         case .share(let test): test.logEvidence(.below)
-        case .statuses: nil
+        case .statuses, .ejections: nil
         }
     }
 
@@ -172,7 +192,7 @@ struct GateTests: Equatable, Sendable {
         switch kind {
         case .ratio(_, _, let interval), .latency(_, _, _, let interval):
             interval.range(alpha: alpha)
-        case .share, .statuses: nil
+        case .share, .statuses, .ejections: nil
         }
     }
 
@@ -186,6 +206,7 @@ struct GateTests: Equatable, Sendable {
             stored.sums = [fail.stored, pass.stored, interval.stored]
         case .share(let test): stored.sums = [[test.bad, test.good]]
         case .statuses(let drift): stored.sums = drift.stored
+        case .ejections(let fail): stored.sums = [fail.stored]
         }
         (stored.requests, stored.candidateBad, stored.baselineBad) =
             (requests, candidateBad, baselineBad)
@@ -214,6 +235,9 @@ struct GateTests: Equatable, Sendable {
                 test.restore(bad: sums[0][0], good: sums[0][1])
             else { return false }
             kind = .share(test)
+        case .ejections(var fail):
+            guard sums.count == 1, fail.restore(sums[0]) else { return false }
+            kind = .ejections(fail)
         case .statuses(var drift):
             guard drift.restore(sums) else { return false }
             kind = .statuses(drift)

@@ -1,6 +1,7 @@
 package import Evidence
 
-/// What one server counted for the requests that started in one tick at one side of a rollout.
+/// What one server counted for the requests of one method that started in one tick at one side of a
+/// rollout.
 package struct SideCounts: Equatable, Sendable {
     /// Statuses that are not the server's fault, in the order of `statuses`.
     package static let statusCodes: [UInt8] = [3, 5, 6, 7, 9, 10, 11, 16, 1]
@@ -36,8 +37,10 @@ package struct SideCounts: Equatable, Sendable {
     }
 }
 
-/// The counts of a tick.
+/// The counts of one method in a tick.
 package struct TickCounts: Equatable, Sendable {
+    /// The path of the method; empty for all methods that are not counted separately.
+    package var method = ""
     package var candidate = SideCounts()
     package var baseline = SideCounts()
     /// The candidate's weight in the tick; nil if it changed within the tick.
@@ -48,6 +51,11 @@ package struct TickCounts: Equatable, Sendable {
     /// Pairs of a copy and its primary response of which exactly one side is bad.
     package var badOnlyAtShadow: UInt64 = 0
     package var badOnlyAtPrimary: UInt64 = 0
+    /// Ejections of replicas of the candidate, and of the baseline's backends.
+    package var candidateEjections: UInt64 = 0
+    package var baselineEjections: UInt64 = 0
+    /// The candidate's share of requests or of replicas, whichever is larger; nil if it is unknown.
+    package var ejectionShare: Double?
 
     package init() {}
 }

@@ -49,11 +49,15 @@ package struct RolloutEvidence: Equatable, Sendable {
     }
 
     /// Adds the counts of a tick whose requests can be judged.
-    package mutating func add(_ counts: TickCounts) {
+    ///
+    /// - Parameter servers: how many servers' counts are added.
+    package mutating func add(_ counts: TickCounts, servers: Int = 1) {
         var first = (candidate: UInt64(0), baseline: UInt64(0))
         for point in counts.candidate.badKeys where failures.insert(point) { first.candidate += 1 }
         for point in counts.baseline.badKeys where failures.insert(point) { first.baseline += 1 }
-        for index in gates.indices { gates[index].add(counts, firstFailures: first) }
+        for index in gates.indices {
+            gates[index].add(counts, firstFailures: first, servers: servers)
+        }
     }
 
     /// A step begins.
@@ -112,7 +116,21 @@ package struct RolloutEvidence: Equatable, Sendable {
 
     package var stored: [StoredGate] { gates.map(\.stored) }
 
-    /// Continues with stored sums. Keys that failed before may count once more.
+    /// The most keys that are stored: 64 KiB. Beyond, a thinned part of them is.
+    package static let maxStoredKeys = 8_192
+
+    /// The keys that have had a bad response.
+    package var storedKeys: (points: [UInt64], zeros: Int) {
+        failures.stored(limit: Self.maxStoredKeys)
+    }
+
+    /// Adds stored keys, so that they do not count again.
+    package mutating func restore(keys: [UInt64], zeros: Int) {
+        failures.restore(keys, zeros: zeros)
+    }
+
+    /// Continues with stored sums. Keys that failed before count once more unless they are
+    /// restored.
     ///
     /// - Returns: false, without a change, if they are not those of the plan's gates.
     package mutating func restore(_ stored: [StoredGate]) -> Bool {

@@ -33,6 +33,8 @@ package struct RolloutMachine: Equatable, Sendable {
         package var isProven = false
         /// Whether the webhooks have confirmed the decision of `neededConfirmation`.
         package var isConfirmed = false
+        /// Why no change may give the candidate more requests, as text; nil if it may.
+        package var freeze: String?
 
         package init(elapsed: Duration, requests: UInt64 = 0) {
             self.elapsed = elapsed
@@ -134,11 +136,25 @@ package struct RolloutMachine: Equatable, Sendable {
 
     /// A second has passed.
     package mutating func tick(_ tick: Tick) -> Change? {
+        let before = self
+        let change = advanceTime(tick)
+        let raises =
+            targetWeight > before.targetWeight || targetShadow > before.targetShadow
+        guard let freeze = tick.freeze, change != nil, raises else { return change }
+        // The decision is made again when it is allowed.
+        self = before
+        if state.phase != .paused { state.reason = "waits: \(freeze)" }
+        return nil
+    }
+
+    private mutating func advanceTime(_ tick: Tick) -> Change? {
         guard !state.isEnded else { return nil }
         guard state.phase != .pending else {
             return neededConfirmation != nil && tick.isConfirmed
                 ? enter(step: 0, "confirmed by the webhook") : nil
         }
+        // These phases have a reason only while a freeze holds them.
+        if [.settling, .observing, .baking].contains(state.phase) { state.reason = "" }
         let elapsed = min(max(.zero, tick.elapsed), Self.longestTick)
         if let failure = tick.failure, abortsOnFailure {
             return beginAbort("gate failed: \(failure)")
@@ -180,6 +196,27 @@ package struct RolloutMachine: Equatable, Sendable {
             return end(.aborted, "the weights were changed by '\(actor)' before the first step")
                 .keepingWeights
         case .pending, .aborted, .succeeded: return nil
+        }
+    }
+
+    /// The definition of a backend has changed, so the evidence until now is about another program.
+    /// The step begins again; a rollout that an operator must resume stays paused.
+    ///
+    /// - Parameter text: which definition, as text.
+    /// - Returns: nil in phases that compare nothing.
+    package mutating func definitionChanged(_ text: String) -> Change? {
+        switch (state.phase, state.pause) {
+        case (.settling, _), (.observing, _), (.baking, _), (_, .approval), (_, .confirmation):
+            let adopted = state.adoptedWeight
+            let change = enter(step: state.step, "\(text), so the evidence begins again")
+            state.adoptedWeight = adopted
+            return change
+        case (.paused, _):
+            state.entry &+= 1
+            state.pausedPhase = .settling
+            (state.inPhase, state.requests) = (.zero, 0)
+            return Change(text: "\(text), so the evidence begins again").keepingWeights
+        case (.pending, _), (.aborting, _), (.aborted, _), (.succeeded, _): return nil
         }
     }
 
@@ -261,9 +298,11 @@ package struct RolloutMachine: Equatable, Sendable {
     // MARK: Transitions
 
     mutating func enter(step: Int, _ text: String) -> Change {
+        let entry = state.entry &+ 1
         state = RolloutState()
         state.phase = .settling
         state.step = step
+        state.entry = entry
         return Change(text: "\(text): \(positionText)")
     }
 

@@ -177,9 +177,13 @@ package struct RolloutPlan: Equatable, Sendable {
         guard minimum <= maximum else {
             throw PlanError("minimum", "is \(minimum), above the maximum of \(maximum); lower it")
         }
-        guard requirement != .proof || gates.contains(where: { $0.measure != .statuses }) else {
+        let onlyFail: [Gate.Measure] = [.statuses, .ejections]
+        guard requirement != .proof || gates.contains(where: { !onlyFail.contains($0.measure) })
+        else {
             throw PlanError(
-                "gates", "codes cannot pass, only fail; for a proof, add for example errors<1.5x")
+                "gates",
+                "codes and ejected cannot pass, only fail; for a proof, add for example errors<1.5x"
+            )
         }
         guard (0.0001...0.5).contains(alpha) else {
             throw PlanError("alpha", "is \(alpha); use a probability from 0.0001 to 0.5")

@@ -28,6 +28,8 @@ package struct RolloutState: Equatable, Sendable {
     package var phase = Phase.pending
     /// The index of the step.
     package var step = 0
+    /// How often a step was entered. A later entry has a larger number.
+    package var entry: UInt64 = 0
     /// While paused: the reason, and the phase to return to.
     package var pause: Pause?
     package var pausedPhase: Phase?

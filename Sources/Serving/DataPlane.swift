@@ -190,13 +190,23 @@ package final class DataPlane: Sendable {
     /// Takes the counts of an endpoint under rollout whose requests can be judged, by second. Each
     /// count is taken once.
     package func takeCohorts(of endpoint: String) async throws -> [CohortTable.Cohort] {
-        var sums: [UInt64: CohortTable.Cohort] = [:]
-        for cohorts in try await onEachLoop({ $0.router.takeCohorts(of: endpoint) }) {
+        // All loops take the same seconds, so that each second is complete.
+        let open = try await onEachLoop { $0.router.firstUnjudged(of: endpoint) }
+        guard let end = open.compactMap(\.self).min() else { return [] }
+        struct Key: Hashable {
+            let second: UInt64
+            let method: String
+        }
+        var sums: [Key: CohortTable.Cohort] = [:]
+        for cohorts in try await onEachLoop({
+            $0.router.takeCohorts(of: endpoint, before: end)
+        }) {
             for cohort in cohorts {
-                if sums[cohort.second]?.add(cohort) == nil { sums[cohort.second] = cohort }
+                let key = Key(second: cohort.second, method: cohort.method)
+                if sums[key]?.add(cohort) == nil { sums[key] = cohort }
             }
         }
-        return sums.values.sorted { $0.second < $1.second }
+        return sums.values.sorted { ($0.second, $0.method) < ($1.second, $1.method) }
     }
 
     /// Runs a function on every loop. Throws after `shutDown`, when a loop accepts a task but never

@@ -28,6 +28,7 @@ final class ServingLoop: @unchecked Sendable {
     var figures: ServingFigures {
         var figures = ServingFigures()
         figures.calls = loop.metrics.figures
+        figures.removed = loop.metrics.removed
         figures.connections = connections.dataConnections
         figures.unrouted = router.unrouted
         figures.refused = loop.admission.refused

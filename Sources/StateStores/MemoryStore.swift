@@ -6,6 +6,7 @@ package actor MemoryStore: StateStore {
 
     private var history = StoredHistory()
     private var announced: [UInt8]?
+    private var progress: [UInt64: [UInt8]] = [:]
 
     package init() {}
 
@@ -49,6 +50,17 @@ package actor MemoryStore: StateStore {
 
     package func instances() -> [StoredInstance] {
         announced.map { [StoredInstance(bytes: $0, isLeader: true)] } ?? []
+    }
+
+    package func storeProgress(_ bytes: [UInt8], of rollout: UInt64) -> Bool {
+        progress[rollout] = bytes
+        return true
+    }
+
+    package func progress(of rollout: UInt64) -> [UInt8]? { progress[rollout] }
+
+    package func deleteProgress(except rollouts: Set<UInt64>) {
+        progress = progress.filter { rollouts.contains($0.key) }
     }
 
     package func close() {}

@@ -47,8 +47,25 @@ package protocol StateStore: Sendable {
     /// Publishes counts for the leader of the servers that share the store, until the same event.
     func publish(counts: [UInt8]) async throws(StoreError)
 
-    /// The latest counts of each server.
+    /// The latest counts of each server. Call it on the leader, which also removes old ones.
     func publishedCounts() async throws(StoreError) -> [[UInt8]]
+
+    /// The number of servers that share the store.
+    func serverCount() async throws(StoreError) -> Int
+
+    /// Keeps what the leader has found out about a rollout since its latest decision. It is not a
+    /// part of the history.
+    ///
+    /// - Parameter rollout: the id of the rollout.
+    /// - Returns: false, without a change, if this server is not the leader.
+    func storeProgress(_ bytes: [UInt8], of rollout: UInt64) async throws(StoreError) -> Bool
+
+    /// What was kept of a rollout; nil if nothing was.
+    func progress(of rollout: UInt64) async throws(StoreError) -> [UInt8]?
+
+    /// Deletes what was kept of other rollouts than these. Does nothing unless this server is the
+    /// leader.
+    func deleteProgress(except rollouts: Set<UInt64>) async throws(StoreError)
 
     /// Whether this server does the work that only one server may do.
     var isLeader: Bool { get async }
@@ -66,6 +83,7 @@ extension StateStore {
     // A store of one server needs no counts of others.
     package func publish(counts: [UInt8]) async throws(StoreError) {}
     package func publishedCounts() async throws(StoreError) -> [[UInt8]] { [] }
+    package func serverCount() async throws(StoreError) -> Int { 1 }
 }
 
 /// A revision or a checkpoint.

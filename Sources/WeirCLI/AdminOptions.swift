@@ -6,47 +6,9 @@ internal import Serving
 internal import Synchronization
 internal import Weir
 
-/// The options of every command that connects to a server: address, TLS, token and output form.
+/// The options of every command that connects to a server: the connection and the output form.
 struct AdminOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "The admin address of the server (default: $WEIR_ADMIN, or 127.0.0.1:8001).",
-            valueName: "host:port"))
-    var admin: String?
-
-    @Flag(
-        help: "Use TLS to the admin port. Without --admin-tls-ca, trust the system's authorities.")
-    var adminTls = false
-
-    @Option(
-        help: ArgumentHelp(
-            "PEM file of the authorities to trust (default: $WEIR_ADMIN_TLS_CA).", valueName: "file"
-        ))
-    var adminTlsCa: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "PEM file of the client's certificate (default: $WEIR_ADMIN_TLS_CERT).",
-            valueName: "file"))
-    var adminTlsCert: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "PEM file of the client's key (default: $WEIR_ADMIN_TLS_KEY).", valueName: "file")
-    )
-    var adminTlsKey: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "The name in the server's certificate, if it differs from the host of the address "
-                + "(default: $WEIR_ADMIN_TLS_SERVER_NAME).", valueName: "name"))
-    var adminTlsServerName: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "The file that contains the token to send (default: the token in $WEIR_TOKEN).",
-            valueName: "file"))
-    var tokenFile: String?
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
     @Flag(help: "Print JSON for programs.")
     var json = false
@@ -59,55 +21,9 @@ struct AdminOptions: ParsableArguments {
         try await reporting { try await ask(call) }
     }
 
-    /// The size limit of a response. The largest response is a whole state.
-    private static let maxMessageBytes = 64 << 20
-
-    /// A client of the admin port.
-    var client: WeirClient {
-        get throws {
-            try .forCommand(
-                try address, tls: tls, token: try token,
-                maxMessageBytes: Self.maxMessageBytes)
-        }
-    }
-
-    /// Nil for plaintext.
-    private var tls: ClientTLS? {
-        ClientTLS(
-            isOn: adminTls, ca: adminTlsCa, certificate: adminTlsCert, key: adminTlsKey,
-            serverName: adminTlsServerName, environment: "WEIR_ADMIN_TLS")
-    }
-
-    private var token: String? {
-        get throws {
-            guard let tokenFile else {
-                let token = ProcessInfo.processInfo.environment["WEIR_TOKEN"]
-                return try token.map { try Self.token($0, source: "WEIR_TOKEN") }
-            }
-            do {
-                let file = try TrustedFile(tokenFile, isSecret: true)
-                warnOnce(file.warnings)
-                return try Self.token(try file.text(), source: "token file '\(tokenFile)'")
-            } catch let error as TrustedFile.Failure {
-                throw LocatedError(description: "token file: \(error)")
-            }
-        }
-    }
-
-    /// A token that can be sent in a header. Errors do not repeat it.
-    private static func token(_ text: String, source: String) throws -> String {
-        let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            throw LocatedError(
-                description: "\(source): invalid token: it contains a space, a control character "
-                    + "or a character outside ASCII")
-        }
-        return token
-    }
-
     /// Calls a method of the admin service; warns when the response may be stale.
     func ask<Reply>(_ call: Call<Reply>) async throws -> Reply {
-        let client = try client
+        let client = try connection.client
         defer { Task { await client.close() } }
         var options = WeirClient.CallOptions(timeout: .seconds(15))
         options.receiveTrailers = { trailers in
@@ -115,13 +31,6 @@ struct AdminOptions: ParsableArguments {
             printError("warning: this may be stale: \(reason)")
         }
         return try await call(Weir_Admin_V1_AdminStub(client), options)
-    }
-
-    var address: Address {
-        get throws {
-            let environment = ProcessInfo.processInfo.environment["WEIR_ADMIN"]
-            return try Address(argument: admin ?? environment ?? "127.0.0.1:8001")
-        }
     }
 
     /// Prints a message as JSON, or as the text that the closure returns.

@@ -30,7 +30,7 @@ struct BackendOptionsGroup: ParsableArguments {
         help: ArgumentHelp(
             "A YAML or JSON file with a Backend message of admin.proto; '-' for "
                 + "standard input. Other options override the file.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var file: String?
 
     @Option(
@@ -130,7 +130,9 @@ struct BackendOptionsGroup: ParsableArguments {
         if let upstream {
             var kind = Weir_Admin_V1_UpstreamKind()
             if case .upstream(let known) = backend.kind { kind = known }
-            kind.addresses = upstream.split(separator: ",").map(String.init)
+            kind.addresses = upstream.split(separator: ",").map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
             backend.kind = .upstream(kind)
         }
         try applyTLS(to: &backend)
@@ -162,8 +164,8 @@ struct BackendOptionsGroup: ParsableArguments {
         let document = try YAMLFile(file)
         var backend: Weir_Admin_V1_Backend = try document.message()
         guard backend.name.isEmpty || backend.name == name else {
-            throw ValidationError(
-                document.located(
+            throw FileError(
+                description: document.located(
                     "name", "the file describes backend '\(backend.name)', not '\(name)'"))
         }
         backend.name = name

@@ -15,19 +15,26 @@ enum InputFile {
 
     /// - Parameter path: '-' is standard input.
     static func contents(of path: String) throws(Failure) -> [UInt8] {
-        guard path != "-" else { return try contents(of: .standardInput, "standard input") }
+        let (file, name) = try open(path)
+        defer { if file != .standardInput { try? file.close() } }
+        return try contents(of: file, name)
+    }
+
+    /// Opens a file; the caller closes it, except standard input.
+    ///
+    /// - Parameter path: '-' is standard input.
+    /// - Returns: also the name for errors.
+    static func open(_ path: String) throws(Failure) -> (file: FileDescriptor, name: String) {
+        guard path != "-" else { return (.standardInput, "standard input") }
         let name = path.quotedPath
         guard !path.utf8.contains(0) else {
             throw Failure(description: "cannot read \(name): the path contains a NUL")
         }
-        let file: FileDescriptor
         do {
-            file = try .open(FilePath(path), .readOnly, options: .closeOnExec)
+            return (try .open(FilePath(path), .readOnly, options: .closeOnExec), name)
         } catch {
             throw Failure(description: "cannot read \(name): \(error)")
         }
-        defer { try? file.close() }
-        return try contents(of: file, name)
     }
 
     private static func contents(

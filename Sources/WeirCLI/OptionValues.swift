@@ -44,6 +44,18 @@ enum Bounded {
         return number
     }
 
+    /// A share: a number, a percentage or a fraction (`0.9`, `90%`, `1/3`). The server checks the
+    /// range.
+    @Sendable static func share(_ text: String) throws -> Double {
+        let form = "a number from 0 to 1, a percentage such as 90%, or a fraction such as 1/3"
+        if text.hasSuffix("%") { return try finite(text.dropLast(), form) / 100 }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return try finite(text[...], form) }
+        let share = try finite(parts[0], form) / finite(parts[1], form)
+        guard share.isFinite else { throw ValidationError("invalid number '\(text)': use \(form)") }
+        return share
+    }
+
     /// `NAME=REST`.
     static func pair(_ text: String, _ form: String) throws -> (name: String, rest: Substring) {
         guard let equals = text.lastIndex(of: "="), equals != text.startIndex else {
@@ -53,15 +65,14 @@ enum Bounded {
     }
 }
 
-/// `BACKEND=NUMBER`: a weight or a proportion. The server checks the range.
+/// `BACKEND=SHARE`: a weight or a proportion. The server checks the range.
 struct Assignment {
     let backend: String
     let value: Double
 
     @Sendable static func parse(_ text: String) throws -> Assignment {
-        let pair = try Bounded.pair(text, "BACKEND=NUMBER")
-        return Assignment(
-            backend: pair.name, value: try Bounded.finite(pair.rest, "a number from 0 to 1"))
+        let pair = try Bounded.pair(text, "BACKEND=SHARE")
+        return Assignment(backend: pair.name, value: try Bounded.share(String(pair.rest)))
     }
 }
 
@@ -78,6 +89,14 @@ extension Weir_Admin_V1_FieldTolerance {
 }
 
 extension Google_Protobuf_Duration {
+    /// The form of protobuf's JSON, `1.500000000s`.
+    var jsonText: String {
+        let sign = seconds < 0 || nanos < 0 ? "-" : ""
+        let fraction = "\(nanos.magnitude)"
+        let zeros = String(repeating: "0", count: max(0, 9 - fraction.count))
+        return "\(sign)\(seconds.magnitude).\(zeros)\(fraction)s"
+    }
+
     /// The seconds of an option, clamped to the range of a Duration.
     init(seconds: Double) {
         let range = Self.secondsRange

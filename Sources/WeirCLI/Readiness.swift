@@ -17,7 +17,10 @@ struct Readiness {
     private var replicas: [Weir_Admin_V1_ReplicaStatus] { backend.status?.replicas ?? [] }
 
     /// Whether the status is final.
-    var isSettled: Bool {
+    ///
+    /// - Parameter isExplicit: whether the user has asked to wait. Otherwise, a server that refuses
+    ///   connections is final, because it may start later.
+    func isSettled(isExplicit: Bool) -> Bool {
         guard let status = backend.status, !isSuperseded else { return true }
         switch backend.kind {
         case .handler, nil: return true
@@ -25,15 +28,24 @@ struct Readiness {
             // A usable backend reports a problem only if its update was stopped.
             return isReady(worker) || (status.usable && !status.problem.isEmpty)
         case .upstream(let upstream):
-            return unreachable(upstream) == nil && !replicas.isEmpty
+            guard unreachable(upstream) != nil else { return true }
+            return !isExplicit && !replicas.isEmpty
                 && !replicas.contains { $0.state == .connecting || $0.state == .starting }
         }
     }
 
+    /// Whether a problem is a failure of the command. Servers of an upstream may start later, so
+    /// their absence is a failure only if the user has asked to wait for them.
+    func isFailure(isExplicit: Bool) -> Bool {
+        guard problem != nil else { return false }
+        if case .upstream = backend.kind, !isSuperseded { return isExplicit }
+        return true
+    }
+
     /// Why replicas that the change affects are not ready; nil if all are ready.
     ///
-    /// Servers of a new upstream may start later, so they are not checked. For an updated upstream,
-    /// the servers that the update added are checked.
+    /// Of a new upstream, one server must be ready; of an updated one, each server that the update
+    /// added.
     var problem: String? {
         guard !isSuperseded else {
             return "another change followed: revision \(backend.revision) replaced revision "
@@ -75,9 +87,26 @@ struct Readiness {
 
     // MARK: Upstreams
 
-    /// The first added server that is not ready.
     private func unreachable(_ upstream: Weir_Admin_V1_UpstreamKind) -> String? {
-        guard case .updated(let before) = change else { return nil }
+        switch change {
+        case .created: unreachable()
+        case .updated(let before): unreachable(upstream, addedTo: before)
+        }
+    }
+
+    /// Why no server is ready; nil if one is.
+    private func unreachable() -> String? {
+        guard !replicas.contains(where: { $0.state == .ready }) else { return nil }
+        let failed = replicas.first { !$0.lastFailure.isEmpty }
+        let problem = backend.status?.problem ?? ""
+        if let failed { return "\(failed.name): \(failed.lastFailure)" }
+        return problem.isEmpty ? "no server is connected yet" : problem
+    }
+
+    /// The first added server that is not ready.
+    private func unreachable(
+        _ upstream: Weir_Admin_V1_UpstreamKind, addedTo before: Weir_Admin_V1_Backend
+    ) -> String? {
         var known: [String] = []
         if case .upstream(let old) = before.kind, old.tls == upstream.tls { known = old.addresses }
         for address in upstream.addresses where !known.contains(address) {

@@ -26,19 +26,27 @@ enum RolloutText {
         }
     }
 
-    /// `observing step 2 of 4 (10%)`
+    /// `observing, step 2 of 4 (10%): reason`
     static func position(_ rollout: Weir_Admin_V1_Rollout) -> String {
+        phaseAndStep(rollout) + (rollout.reason.isEmpty ? "" : ": \(rollout.reason)")
+    }
+
+    private static func phaseAndStep(_ rollout: Weir_Admin_V1_Rollout) -> String {
         let steps = rollout.plan?.steps ?? []
         let step = Int(rollout.step)
         let text = steps.indices.contains(step) ? " (\(steps[step]))" : ""
-        let reason = rollout.reason.isEmpty ? "" : ": \(rollout.reason)"
-        return "\(phase(rollout.phase)), step \(step + 1) of \(steps.count)\(text)\(reason)"
+        return "\(phase(rollout.phase)), step \(step + 1) of \(steps.count)\(text)"
     }
 
-    static func table(_ rollouts: [Weir_Admin_V1_Rollout]) -> TerminalText {
+    /// - Parameter limit: the columns of the terminal; nil for any number.
+    static func table(
+        _ rollouts: [Weir_Admin_V1_Rollout], columns limit: Int? = nil
+    ) -> TerminalText {
         var table = Table([
-            ("ENDPOINT", .left), ("CANDIDATE", .left), ("PHASE", .left), ("STEP", .right),
-            ("WEIGHT", .right), ("REASON", .left),
+            .init(title: "ENDPOINT", isName: true), .init(title: "CANDIDATE", isName: true),
+            .init(title: "PHASE"), .init(title: "STEP", alignment: .right, drop: 1),
+            .init(title: "WEIGHT", alignment: .right, drop: 2),
+            .init(title: "REASON", isName: true),
         ])
         for rollout in rollouts {
             table.add([
@@ -47,69 +55,184 @@ enum RolloutText {
                 Style.percent(rollout.weight), rollout.reason,
             ])
         }
-        return table.text
+        return table.text(columns: limit)
     }
 
+    /// Lines at the end of a page: who owns the weights, and where the rollout began.
+    static let footerLines = 2
+
     /// The steps, the position and the gates of a rollout.
-    static func page(_ rollout: Weir_Admin_V1_Rollout) -> TerminalText {
+    ///
+    /// - Parameter screen: the lines fit its columns.
+    static func page(
+        _ rollout: Weir_Admin_V1_Rollout, screen: Screen = .unlimited
+    ) -> TerminalText {
         let plan = rollout.plan ?? .init()
         let isBad = rollout.phase == .aborted || rollout.phase == .aborting
-        let steps = plan.steps.enumerated().map { index, step in
-            let name: TerminalText = "\(step)"
-            return index == Int(rollout.step)
-                ? Style.bold("[\(name)]")
-                : index < Int(rollout.step) ? Style.green(name) : Style.dim(name)
+        let names = "\(rollout.endpoint) to \(plan.candidate)"
+        let head = screen.wrapped(
+            [
+                (
+                    "\(Style.bold("\(rollout.endpoint)")) to \(Style.bold("\(plan.candidate)"))",
+                    names.count
+                ),
+                (
+                    Style.verdict("\(phaseAndStep(rollout))", isBad: isBad),
+                    phaseAndStep(rollout).count
+                ),
+            ], separator: "  ")
+        var lines = [head]
+        if !rollout.reason.isEmpty {
+            lines.append(
+                screen.words(
+                    "\(isEnded(rollout) ? "reason" : "waiting")   \(rollout.reason)", indent: 10))
         }
-        let head: TerminalText =
-            "\(Style.bold("\(rollout.endpoint)")) to \(Style.bold("\(plan.candidate)"))  "
-        let line = head + Style.verdict("\(position(rollout))", isBad: isBad)
-        let traffic: TerminalText =
-            "candidate \(Style.percent(rollout.weight)) \(Style.bar(rollout.weight))"
-            + "  \(rollout.requests) requests in this step"
-            + (rollout.shadow > 0 ? ", shadow \(Style.percent(rollout.shadow))" : "")
-        let evidence: TerminalText =
-            "evidence against the candidate: \(number(exp(min(rollout.logFailure, 40))))"
-            + " of \(number(exp(min(rollout.logThreshold, 40))))"
-        let owner: TerminalText =
-            if rollout.phase == .aborted || rollout.phase == .succeeded {
-                "rollout ended"
-            } else if rollout.pause == "other_change" {
-                "weights changed by another actor"
+        if let next = nextStep(rollout) {
+            lines.append(screen.words("next      \(next)", indent: 10))
+        }
+        lines.append("steps     " + steps(plan.steps, at: Int(rollout.step), screen))
+        lines.append(screen.words("requests  \(requests(rollout, plan))", indent: 10))
+        lines.append(weight(rollout, screen))
+        lines.append(gates(rollout.gates, threshold: rollout.logThreshold, screen))
+        lines.append(
+            screen.words(
+                "evidence  \(number(exp(min(rollout.logFailure, 40)))) against the candidate; the "
+                    + "rollout aborts at \(number(exp(min(rollout.logThreshold, 40))))", indent: 10)
+        )
+        if !rollout.webhookProblem.isEmpty {
+            lines.append(
+                Style.verdict(
+                    screen.words("webhook   \(rollout.webhookProblem)", indent: 10), isBad: true))
+        }
+        lines.append(Style.dim(screen.words("weights   \(owner(rollout))", indent: 10)))
+        lines.append(
+            Style.dim(
+                screen.words(
+                    "started   \(Style.time(rollout.started)) by \(rollout.author), revision "
+                        + "\(rollout.revision)", indent: 10)))
+        return lines.joined(separator: "\n")
+    }
+
+    /// What continues a rollout that waits; nil if it does not wait.
+    static func nextStep(_ rollout: Weir_Admin_V1_Rollout) -> String? {
+        guard rollout.phase == .paused else { return nil }
+        let name = rollout.endpoint
+        switch rollout.pause {
+        case "no_traffic": return "it continues when the candidate receives requests"
+        case "no_replica": return "it continues when the candidate has a usable replica"
+        case "approval": return "'weir rollout advance \(name)' approves the step"
+        case "confirmation":
+            return "'weir rollout advance \(name)' continues without the webhook"
+        case "inconclusive":
+            return
+                "'weir rollout advance \(name)' continues, 'weir rollout resume \(name)' observes "
+                + "longer, 'weir rollout abort \(name)' reverts"
+        case "other_change":
+            return "'weir rollout resume \(name) --adopt' continues from the present weights, "
+                + "--restore sets those of the step"
+        default: return "'weir rollout resume \(name)' continues"
+        }
+    }
+
+    static func isEnded(_ rollout: Weir_Admin_V1_Rollout) -> Bool {
+        rollout.phase == .aborted || rollout.phase == .succeeded
+    }
+
+    /// The steps with the current one in brackets.
+    private static func steps(_ steps: [String], at current: Int, _ screen: Screen) -> TerminalText
+    {
+        let parts = steps.enumerated().map { index, step -> (text: TerminalText, length: Int) in
+            let name: TerminalText = "\(step)"
+            if index == current { return (Style.bold("[\(name)]"), step.count + 2) }
+            return (index < current ? Style.green(name) : Style.dim(name), step.count)
+        }
+        return screen.wrapped(parts, separator: " > ", indent: 10, column: 10)
+    }
+
+    private static func requests(
+        _ rollout: Weir_Admin_V1_Rollout, _ plan: Weir_Admin_V1_RolloutPlan
+    ) -> String {
+        let least = plan.minimumRequests.map { " of at least \($0)" } ?? ""
+        let rest = rollout.gates.compactMap {
+            $0.passed ? nil : untilProof($0, threshold: rollout.logThreshold)
+        }.max()
+        let proof =
+            if !rollout.gates.isEmpty, rollout.gates.allSatisfy(\.passed) {
+                "; all gates have passed"
+            } else if let rest {
+                "; about \(grouped(rest)) more until proof"
             } else {
-                "weights owned by the rollout"
+                ""
             }
-        let origin: TerminalText =
-            ", started \(Style.time(rollout.started)) by \(rollout.author), revision "
-            + "\(rollout.revision)"
-        return line + "\n" + steps.joined(separator: " > ") + "\n" + traffic + "\n"
-            + gates(rollout.gates, threshold: rollout.logThreshold) + "\n" + evidence + "\n"
-            + Style.dim(owner + origin)
-            + (rollout.webhookProblem.isEmpty
-                ? "" : "\nwebhook: " + Style.verdict("\(rollout.webhookProblem)", isBad: true))
+        return "\(rollout.requests)\(least) at the candidate in this step\(proof)"
+    }
+
+    private static func weight(_ rollout: Weir_Admin_V1_Rollout, _ screen: Screen) -> TerminalText {
+        let shadow = rollout.shadow > 0 ? "  shadow \(Style.percent(rollout.shadow))" : ""
+        let share = Style.percent(rollout.weight)
+        let used = 10 + share.count + 2 + shadow.count
+        let width = min(20, max(0, (screen.columns ?? .max) - used))
+        return "candidate \(share)  \(Style.bar(rollout.weight, width: width))\(shadow)"
+    }
+
+    private static func owner(_ rollout: Weir_Admin_V1_Rollout) -> String {
+        if isEnded(rollout) { return "not owned: the rollout has ended" }
+        return rollout.pause == "other_change"
+            ? "changed by another actor" : "owned by the rollout"
     }
 
     private static func gates(
-        _ gates: [Weir_Admin_V1_RolloutGate], threshold: Double
+        _ gates: [Weir_Admin_V1_RolloutGate], threshold: Double, _ screen: Screen
     ) -> TerminalText {
         var table = Table([
-            ("GATE", .left), ("RATIO", .right), ("INTERVAL", .left), ("1/16x to 16x", .left),
-            ("BAD", .right), ("BASELINE BAD", .right), ("REQUESTS", .right), ("PROOF", .right),
+            .init(title: "GATE", isName: true), .init(title: "RATIO", alignment: .right),
+            .init(title: "INTERVAL", drop: 4), .init(title: "1/16x to 16x", bar: 15...33, drop: 6),
+            .init(title: "BAD", alignment: .right, drop: 2),
+            .init(title: "BASELINE BAD", alignment: .right, drop: 1),
+            .init(title: "REQUESTS", alignment: .right, drop: 3),
+            .init(title: "UNTIL PROOF", alignment: .right, drop: 5),
         ])
         for gate in gates {
             let interval = gate.ratio.map { "\(ratio($0.lower)) to \(ratio($0.upper))" }
-            let proof = gate.logPass.map { min(1, max(0, $0 / max(threshold, 0.01))) }
+            let rest = untilProof(gate, threshold: threshold)
             table.add([
-                gate.gate, gate.ratio?.estimate.map(ratio) ?? "-", interval ?? "-",
-                gate.ratio.map { bar($0) } ?? "", "\(gate.candidateBad)", "\(gate.baselineBad)",
-                "\(gate.requests)",
-                gate.passed ? "passed" : proof.map { Style.percent($0) } ?? "-",
+                .text(gate.gate), .text(gate.ratio?.estimate.map(ratio) ?? "-"),
+                .text(interval ?? "-"),
+                .bar { width in gate.ratio.map { bar($0, width: width) } ?? "" },
+                .text("\(gate.candidateBad)"), .text("\(gate.baselineBad)"),
+                .text("\(gate.requests)"),
+                .text(gate.passed ? "passed" : rest.map { "~\(grouped($0))" } ?? "-"),
             ])
         }
-        return table.text
+        return table.text(columns: screen.columns)
+    }
+
+    /// About how many more requests a gate needs until it has passed, if the results stay as they
+    /// are: the evidence grows in proportion to the requests. Nil if the evidence does not grow.
+    static func untilProof(_ gate: Weir_Admin_V1_RolloutGate, threshold: Double) -> UInt64? {
+        guard let evidence = gate.logPass, evidence > 0.01, threshold.isFinite, gate.requests > 0
+        else { return nil }
+        let rest = Double(gate.requests) * (threshold / evidence - 1)
+        // Two digits, because it is an estimate.
+        guard rest > 0, rest < 1e15 else { return rest > 0 ? nil : 0 }
+        let unit = pow(10, max(0, floor(log10(rest)) - 1))
+        return UInt64((rest / unit).rounded(.up) * unit)
+    }
+
+    /// `12,000`
+    private static func grouped(_ number: UInt64) -> String {
+        var text = ""
+        let digits = "\(number)"
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index).isMultiple(of: 3) { text += "," }
+            text.append(digit)
+        }
+        return text
     }
 
     /// The interval on a logarithmic scale from 1/16 to 16, with a mark at 1.
     static func bar(_ ratio: Weir_Admin_V1_RolloutRatio, width: Int = 25) -> String {
+        guard width > 0 else { return "" }
         func column(_ value: Double) -> Int {
             // NaN and values outside the scale count as its ends.
             let share = min(1, max(0, (log2(max(value, 1e-9)) + 4) / 8))

@@ -3,36 +3,44 @@ internal import Weir
 
 /// The options of `weir serve` that protect its ports.
 struct SecurityOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("PEM file of the data port's certificate.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("PEM file of the data port's certificate.", valueName: "file"),
+        completion: .file())
     var tlsCert: String?
 
-    @Option(help: ArgumentHelp("PEM file of the key of that certificate.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("PEM file of the key of that certificate.", valueName: "file"),
+        completion: .file())
     var tlsKey: String?
 
     @Option(
         help: ArgumentHelp(
             "PEM file of the authorities for client certificates, which are then required.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var tlsClientCa: String?
 
-    @Option(help: ArgumentHelp("PEM file of the admin port's certificate.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("PEM file of the admin port's certificate.", valueName: "file"),
+        completion: .file())
     var adminTlsCert: String?
 
-    @Option(help: ArgumentHelp("PEM file of the key of that certificate.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("PEM file of the key of that certificate.", valueName: "file"),
+        completion: .file())
     var adminTlsKey: String?
 
     @Option(
         help: ArgumentHelp(
             "PEM file of the authorities for operators' certificates. Operators then need a "
                 + "certificate or, with --access, a token.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var adminTlsClientCa: String?
 
     @Option(
         help: ArgumentHelp(
             "The oldest TLS version to accept: 1.2 or 1.3 (default: 1.2).", valueName: "version"),
         transform: Self.version)
-    var tlsMinimum = ServerTLS.Version.tls12
+    var tlsMinimum: ServerTLS.Version?
 
     @Sendable private static func version(_ text: String) throws -> ServerTLS.Version {
         guard let version = ServerTLS.Version(rawValue: text) else {
@@ -43,7 +51,8 @@ struct SecurityOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The access file of the admin port; see 'weir access add'.", valueName: "file"))
+            "The access file of the admin port; see 'weir access add'.", valueName: "file"),
+        completion: .file())
     var access: String?
 
     @Flag(
@@ -67,7 +76,7 @@ struct SecurityOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The file with the secrets that sign requests to webhooks of rollouts.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var webhookSecret: String?
 
     @Option(
@@ -79,7 +88,8 @@ struct SecurityOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of the authorities of webhooks' servers.", valueName: "file"))
+            "PEM file of the authorities of webhooks' servers.", valueName: "file"),
+        completion: .file())
     var webhookCa: String?
 
     var settings: SecuritySettings {
@@ -104,7 +114,7 @@ struct SecurityOptions: ParsableArguments {
         guard let certificate, let key else { return nil }
         var tls = ServerTLS(certificateFile: certificate, keyFile: key)
         tls.clientCertificates = clients ?? .ignored
-        tls.minimumVersion = tlsMinimum
+        tls.minimumVersion = tlsMinimum ?? .tls12
         return tls
     }
 

@@ -12,7 +12,7 @@ enum ShadowText {
         for shadow in endpoint.shadows {
             let options = shadow.options ?? .init()
             table.add([
-                shadow.backend, "\(shadow.proportion)", Style.bar(shadow.proportion),
+                shadow.backend, Style.weight(shadow.proportion), Style.bar(shadow.proportion),
                 "max \(options.maxRequestsInFlight ?? 0)",
                 "max \(bytes(options.maxBufferedBytes ?? 0))", seconds(options.timeout),
                 options.includeOwn ? "yes" : "no",

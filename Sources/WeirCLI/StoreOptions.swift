@@ -18,7 +18,7 @@ struct StoreOptions: ParsableArguments {
         help: ArgumentHelp(
             "The state directory (default: $STATE_DIRECTORY, $XDG_STATE_HOME/weir or "
                 + "~/.local/state/weir). With etcd, it contains a copy of the state.",
-            valueName: "directory"))
+            valueName: "directory"), completion: .directory)
     var stateDir: String?
 
     /// The store that the options name, or the default.
@@ -39,7 +39,7 @@ struct StoreOptions: ParsableArguments {
         }
     }
 
-    private var directory: String {
+    var directory: String {
         get throws(StoreError) {
             if let stateDir { return stateDir }
             let environment = ProcessInfo.processInfo.environment

@@ -1,19 +1,20 @@
 internal import Foundation
 internal import Messages
 
-/// Colours and cursor control, used only on terminals.
+/// Colours and cursor control, used only on terminals that show them.
 enum Style {
     static let isTerminal = isTerminal(STDOUT_FILENO)
     static let isErrorTerminal = isTerminal(STDERR_FILENO)
 
-    /// Whether a descriptor is a terminal with control sequences.
     private static func isTerminal(_ descriptor: Int32) -> Bool {
-        isatty(descriptor) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+        isatty(descriptor) == 1 && allowsControl(ProcessInfo.processInfo.environment)
     }
 
-    /// An empty NO_COLOR counts as unset (no-color.org).
-    private static let hasColour =
-        isTerminal && ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
+    /// Whether a terminal may receive control sequences. An empty NO_COLOR counts as unset
+    /// (no-color.org).
+    static func allowsControl(_ environment: [String: String]) -> Bool {
+        environment["TERM"] != "dumb" && environment["NO_COLOR", default: ""].isEmpty
+    }
 
     static func dim(_ text: TerminalText) -> TerminalText { wrap(text, "2") }
     static func bold(_ text: TerminalText) -> TerminalText { wrap(text, "1") }
@@ -27,63 +28,58 @@ enum Style {
     }
 
     private static func wrap(_ text: TerminalText, _ code: StaticString) -> TerminalText {
-        hasColour ? text.styled(code) : text
+        isTerminal ? text.styled(code) : text
     }
 
-    /// Prints a page. On a terminal, each page of a series overwrites the previous one.
+    /// Prints a page of a series. On a terminal, each page overwrites the previous one and fits.
     ///
-    /// - Parameter interval: seconds until the next page of the series; nil for a single page.
-    static func draw(_ page: TerminalText, again interval: Double?) throws(Output.Failure) {
-        guard let interval, isTerminal else { return try Output.print(page) }
-        let text = page + "\n" + dim("every \(interval) s; stop with Ctrl-C")
-        let lines = columns.map { columns in
-            text.text.split(separator: "\n", omittingEmptySubsequences: false)
-                .map { cut($0, to: columns) }.joined(separator: "\n")
-        }
+    /// - Parameters:
+    ///   - interval: the text about the next page, for example "every 1.0 s".
+    ///   - footer: the number of lines at the end of the page that are always shown.
+    static func draw(
+        _ page: TerminalText, again interval: TerminalText, footer: Int = 0
+    ) throws(Output.Failure) {
+        guard isTerminal else { return try Output.print(page) }
+        let text = page + "\n" + dim(interval + "; stop with Ctrl-C")
+        let lines = Screen.current.fitted(text, footer: footer + 1)
         // The cursor moves to the top, each line overwrites the old one, and the rest is cleared:
         // no flicker.
         try Output.write(
-            "\u{1b}[H" + (lines ?? text.text).replacing("\n", with: "\u{1b}[K\n")
-                + "\u{1b}[K\n\u{1b}[J")
+            "\u{1b}[H" + lines.map { $0 + "\u{1b}[K\n" }.joined() + "\u{1b}[J")
     }
 
-    /// The width of the terminal; nil if unknown.
-    private static var columns: Int? {
-        var size = winsize()
-        // Invariant: the call writes the whole structure.
-        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 else { return nil }
-        return size.ws_col > 0 ? Int(size.ws_col) : nil
+    /// A text with "…" in its middle if it is longer than the width. Names often end in a version.
+    static func shortened(_ text: String, to width: Int) -> String {
+        guard text.count > width else { return text }
+        guard width > 0 else { return "" }
+        return text.prefix(width / 2) + "…" + text.suffix(width - 1 - width / 2)
     }
 
-    /// The first columns of a line, with all its control sequences, which have no width.
-    static func cut(_ line: Substring, to columns: Int) -> String {
-        var output = ""
-        var column = 0
-        var isControl = false
-        for character in line {
-            if character == "\u{1b}" { isControl = true }
-            if isControl {
-                output.append(character)
-                if character == "m" { isControl = false }
-            } else if column < columns {
-                output.append(character)
-                column += 1
-            }
-        }
-        return output
-    }
+    /// The eighths of a full block.
+    private static let eighths: [Character] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 
-    /// A bar for a share from 0 to 1.
+    /// A bar for a share from 0 to 1. A share above 0 is visible, and one below 1 is not full.
     static func bar(_ share: Double, width: Int = 20) -> String {
+        guard width > 0 else { return "" }
         // NaN counts as 0.
-        let filled = Int((min(1, max(0, share)) * Double(width)).rounded())
-        return String(repeating: "█", count: filled)
-            + String(repeating: "·", count: width - filled)
+        let bounded = min(1, max(0, share))
+        var parts = Int((bounded * Double(width) * 8).rounded())
+        if bounded > 0 { parts = max(1, parts) }
+        if bounded < 1 { parts = min(width * 8 - 1, parts) }
+        let (full, part) = parts.quotientAndRemainder(dividingBy: 8)
+        let bar = String(repeating: "█", count: full) + (part > 0 ? "\(eighths[part - 1])" : "")
+        return bar + String(repeating: "·", count: width - bar.count)
     }
 
-    /// A share from 0 to 1 as a percentage.
+    /// A share from 0 to 1 as a percentage. A share above 0 is not 0.00 %.
     static func percent(_ share: Double) -> String {
-        String(format: "%.2f %%", share * 100)
+        share > 0 && share < 0.000_05 ? "<0.01 %" : String(format: "%.2f %%", share * 100)
+    }
+
+    /// A weight from 0 to 1, to six digits.
+    static func weight(_ weight: Double) -> String {
+        let exact = "\(weight)"
+        return exact.count <= 8 ? exact : String(format: "%.6g", weight)
     }
 
     /// Microseconds in a suitable unit.

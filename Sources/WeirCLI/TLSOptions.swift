@@ -9,17 +9,20 @@ struct DataTLSOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of the authorities to trust (default: $WEIR_TLS_CA).", valueName: "file"))
+            "PEM file of the authorities to trust (default: $WEIR_TLS_CA).", valueName: "file"),
+        completion: .file())
     var tlsCa: String?
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of the client's certificate (default: $WEIR_TLS_CERT).", valueName: "file"))
+            "PEM file of the client's certificate (default: $WEIR_TLS_CERT).", valueName: "file"),
+        completion: .file())
     var tlsCert: String?
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of the client's key (default: $WEIR_TLS_KEY).", valueName: "file"))
+            "PEM file of the client's key (default: $WEIR_TLS_KEY).", valueName: "file"),
+        completion: .file())
     var tlsKey: String?
 
     @Option(

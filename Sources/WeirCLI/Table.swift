@@ -5,33 +5,90 @@ internal import GRPCWire
 struct Table {
     enum Alignment { case left, right }
 
-    /// The size limit of a cell. `--json` prints longer values in full.
-    static let maxCellBytes = 2_000
-
-    private let columns: [(title: String, alignment: Alignment)]
-    private var rows: [[String]] = []
-
-    init(_ columns: [(title: String, alignment: Alignment)]) {
-        self.columns = columns.map { (Self.cell($0.title), $0.alignment) }
+    struct Column {
+        let title: String
+        var alignment = Alignment.left
+        /// Whether the cells are names, which can be shortened.
+        var isName = false
+        /// The widths between which the cells are bars.
+        var bar: ClosedRange<Int>?
+        /// The order in which columns are dropped on a narrow terminal; nil for one that stays.
+        var drop: Int?
     }
 
-    mutating func add(_ cells: [String]) { rows.append(cells.map(Self.cell)) }
+    enum Cell {
+        case text(String)
+        /// Drawn with the width of its column.
+        case bar((Int) -> String)
+    }
+
+    /// The size limit of a cell. `--json` prints longer values in full.
+    static let maxCellBytes = 2_000
+    /// The widths of a name: shortened before columns are dropped, and the least.
+    private static let usualName = 20
+    private static let leastName = 6
+
+    private let columns: [Column]
+    private var rows: [[Cell]] = []
+
+    init(_ columns: [(title: String, alignment: Alignment)]) {
+        self.init(columns.map { Column(title: $0.title, alignment: $0.alignment) })
+    }
+
+    init(_ columns: [Column]) { self.columns = columns }
+
+    mutating func add(_ cells: [String]) { rows.append(cells.map { .text(Self.cell($0)) }) }
+
+    mutating func add(_ cells: [Cell]) {
+        rows.append(
+            cells.map { cell in
+                if case .text(let text) = cell { .text(Self.cell(text)) } else { cell }
+            })
+    }
 
     private static func cell(_ text: String) -> String { text.printable(limit: maxCellBytes) }
 
-    var text: TerminalText {
+    var text: TerminalText { text(columns: nil) }
+
+    /// - Parameter limit: the columns of the terminal; nil for any number.
+    func text(columns limit: Int?) -> TerminalText {
         guard !rows.isEmpty else { return "none" }
-        let widths = columns.indices.map { column in
-            max(columns[column].title.count, rows.map { $0[column].count }.max() ?? 0)
+        let titles = columns.map { Self.cell($0.title) }
+        let layout = columns.indices.map { index in
+            self.layout(of: columns[index], title: titles[index], cells: rows.map { $0[index] })
         }
-        let heading = Style.dim(line(columns.map(\.title), widths))
+        let widths = TableLayout.widths(layout, limit: limit)
+        let heading = Style.dim(line(titles.map { .text($0) }, widths))
         return ([heading] + rows.map { line($0, widths) }).joined(separator: "\n")
     }
 
-    private func line(_ cells: [String], _ widths: [Int]) -> TerminalText {
-        let padded = cells.indices.map { index in
-            let space = String(repeating: " ", count: widths[index] - cells[index].count)
-            return columns[index].alignment == .left ? cells[index] + space : space + cells[index]
+    private func layout(
+        of column: Column, title: String, cells: [Cell]
+    ) -> TableLayout.Column {
+        if let bar = column.bar {
+            return TableLayout.Column(
+                natural: max(bar.upperBound, title.count),
+                usual: max(bar.lowerBound, title.count),
+                least: max(bar.lowerBound, title.count), drop: column.drop, isText: false)
+        }
+        let widest = cells.map { if case .text(let text) = $0 { text.count } else { 0 } }.max() ?? 0
+        let natural = max(title.count, widest)
+        return TableLayout.Column(
+            natural: natural, usual: column.isName ? min(natural, Self.usualName) : natural,
+            least: column.isName ? min(natural, Self.leastName) : natural, drop: column.drop,
+            isText: true)
+    }
+
+    private func line(_ cells: [Cell], _ widths: [Int?]) -> TerminalText {
+        let padded = cells.indices.compactMap { index -> String? in
+            guard let width = widths[index] else { return nil }
+            let text =
+                switch cells[index] {
+                case .text(let text): Style.shortened(text, to: width)
+                case .bar(let draw): draw(width)
+                }
+            let space = String(repeating: " ", count: max(0, width - text.count))
+            return columns[index].alignment == .left ? text + space : space + text
         }
         let joined = padded.joined(separator: "  ")
         return TerminalText(lines: String(joined.reversed().drop { $0 == " " }.reversed()))

@@ -7,11 +7,13 @@ internal import Weir
 struct WaitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Seconds to wait until the replicas are ready, at most 86400; 0 to not wait. The "
-                + "command fails if a worker, or a server that the update adds, is not ready by "
-                + "then."),
+            "Seconds to wait until the replicas are ready, at most 86400; 0 to not wait "
+                + "(default: 10). The command fails if a worker is not ready by then. An upstream "
+                + "that cannot be reached is a warning, but with this option a failure."),
         transform: Bounded.decimal(0...86_400))
-    var wait = 10.0
+    var wait: Double?
+
+    private static let defaultSeconds = 10.0
 
     /// Waits until the status of the backend is final, and prints it. Fails if replicas are not
     /// ready.
@@ -22,10 +24,10 @@ struct WaitOptions: ParsableArguments {
         _ options: AdminOptions
     ) async throws {
         guard !change.dryRun else { return try options.show(backend) { BackendText.page($0) } }
-        let revision = backend.revision
+        let (revision, seconds) = (backend.revision, wait ?? Self.defaultSeconds)
         var now = Readiness(backend: backend, revision: revision, change: kind)
-        let end = ContinuousClock.now + .seconds(wait)
-        while !now.isSettled, .now < end {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while !now.isSettled(isExplicit: wait != nil), .now < end {
             if Style.isErrorTerminal {
                 ErrorOutput.write(
                     "\r\(backend.name): \(BackendText.ready(now.backend)) replicas ready")
@@ -38,9 +40,11 @@ struct WaitOptions: ParsableArguments {
         }
         if Style.isErrorTerminal { ErrorOutput.write("\r\u{1b}[K") }
         try options.show(now.backend) { BackendText.page($0) }
-        guard wait > 0, let problem = now.problem else { return }
+        guard seconds > 0, let problem = now.problem else { return }
         let done = if case .created = kind { "exists" } else { "is updated" }
-        printError("backend '\(backend.name)' \(done), but is not ready: \(problem)")
+        let text: TerminalText = "backend '\(backend.name)' \(done), but is not ready: \(problem)"
+        guard now.isFailure(isExplicit: wait != nil) else { return printError("warning: " + text) }
+        printError(text)
         throw ExitCode(EXIT_FAILURE)
     }
 }

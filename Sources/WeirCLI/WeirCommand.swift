@@ -9,21 +9,36 @@ struct WeirCommand: AsyncParsableCommand {
         commandName: "weir",
         abstract: "Serves gRPC, and splits traffic between backends at run time.",
         discussion: """
-            Start a server with 'weir serve --demo'; the other commands connect to its admin port. \
-            Exit codes: 0 success, 1 failure, 64 usage error, 69 server or store not reachable, 74 \
-            output failed.
+            Start a server with 'weir serve --demo'; the other commands connect to its admin port.
+
+            Examples:
+              weir serve --demo
+              weir call helloworld.Greeter/SayHello --data '{"name": "Ada"}'
+              weir traffic set greeter greeter-v1=90% greeter-v2=10%
+              weir stats --watch
+              weir doctor
+
+            Exit codes:
+              0   success
+              1   the server rejected the request, or something failed
+              2   the answer is no: see 'weir apply --check', 'weir doctor', 'weir rollout status \
+            --wait', 'weir shadow report'
+              64  the command line or a file is invalid
+              69  the server or its store cannot be reached
+              74  the output cannot be written
             """,
-        version: "\(WeirServer.version) (\(commit))",
+        version: version,
         subcommands: [
             ServeCommand.self, BackendCommand.self, EndpointCommand.self, TrafficCommand.self,
-            ShadowCommand.self, RolloutCommand.self, ExplainCommand.self, StatsCommand.self,
-            CallCommand.self,
+            ShadowCommand.self, RolloutCommand.self, FreezeCommand.self, ExplainCommand.self,
+            StatsCommand.self, CallCommand.self,
             ApplyCommand.self, ExportCommand.self, HistoryCommand.self, DiffCommand.self,
             RollbackCommand.self, FleetCommand.self, StateCommand.self, AccessCommand.self,
+            DoctorCommand.self, CompletionCommand.self, VersionCommand.self,
         ])
 
-    private static var commit: String {
-        WeirServer.commit.map { "commit \($0)" } ?? "unknown commit"
+    static var version: String {
+        "\(WeirServer.version) (\(WeirServer.commit.map { "commit \($0)" } ?? "unknown commit"))"
     }
 
     static func main() async {
@@ -50,6 +65,9 @@ struct WeirCommand: AsyncParsableCommand {
             }
         } catch let failure as Output.Failure {
             throw failure
+        } catch let error as FileError {
+            printError("\(error.description)")
+            Foundation.exit(EX_USAGE)
         } catch {
             let (text, code) = (fullMessage(for: error), exitCode(for: error))
             if code == .success {
@@ -58,6 +76,9 @@ struct WeirCommand: AsyncParsableCommand {
             }
             if !text.isEmpty {
                 ErrorOutput.write("\(UsageError.text(text, CommandLine.arguments))\n")
+                if let command = Suggestion.command(CommandLine.arguments.dropFirst()) {
+                    ErrorOutput.write("Did you mean '\(command)'?\n")
+                }
             }
             Foundation.exit(code.rawValue)
         }

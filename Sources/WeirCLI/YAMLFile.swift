@@ -1,15 +1,20 @@
-internal import ArgumentParser
 internal import MessageYAML
 internal import Messages
 
-/// A YAML or JSON file that an argument names. Its errors are usage errors.
+/// An error in a file that an argument names. The command line itself is valid, so no usage text
+/// follows.
+struct FileError: Error {
+    let description: String
+}
+
+/// A YAML or JSON file that an argument names. Its errors are shown without a usage text.
 struct YAMLFile {
     private let document: YAMLDocument
 
     /// - Parameter path: '-' is standard input.
     init(_ path: String) throws {
         guard let text = String(validating: try Self.contents(of: path), as: UTF8.self) else {
-            throw ValidationError("invalid UTF-8 in '\(path)'")
+            throw FileError(description: "invalid UTF-8 in '\(path)'")
         }
         document = try Self.valid { () throws(MessageError) in
             try YAMLDocument(text, name: path == "-" ? "standard input" : path)
@@ -20,12 +25,16 @@ struct YAMLFile {
         do throws(InputFile.Failure) {
             return try InputFile.contents(of: path)
         } catch {
-            throw ValidationError(error.description)
+            throw FileError(description: error.description)
         }
     }
 
-    func message<Message: ProtobufMessage>(as type: Message.Type = Message.self) throws -> Message {
-        try Self.valid { () throws(MessageError) in try document.message() }
+    /// - Parameter rewrite: converts short forms of values to those of the message.
+    func message<Message: ProtobufMessage>(
+        as type: Message.Type = Message.self,
+        _ rewrite: (JSONValue) throws(MessageError) -> JSONValue = { $0 }
+    ) throws -> Message {
+        try Self.valid { () throws(MessageError) in try document.message(as: type, rewrite) }
     }
 
     /// Adds the file and the line of a field to an error.
@@ -37,7 +46,7 @@ struct YAMLFile {
         do throws(MessageError) {
             return try body()
         } catch {
-            throw ValidationError(error.description)
+            throw FileError(description: error.description)
         }
     }
 }

@@ -17,8 +17,11 @@ enum SwiftName {
         return prefix(package) + nested
     }
 
+    /// SwiftProtobuf declares the types of `google.protobuf` with the usual names, so Weir's have
+    /// others: a program can import both.
     static func prefix(_ package: String) -> String {
-        package.split(separator: ".").map { camel(String($0), upper: true) + "_" }.joined()
+        if package == "google.protobuf" { return "WeirProtobuf_" }
+        return package.split(separator: ".").map { camel(String($0), upper: true) + "_" }.joined()
     }
 
     static func field(_ name: String) -> String { quoted(camel(name, upper: false)) }

@@ -50,7 +50,9 @@ struct SwiftFile {
 
     private func declarations(of symbol: String) throws(GenerateError) -> [String] {
         if let service = schema.services[symbol] {
-            return hasClients ? [""] + ServiceCode(service: service, file: self).lines : []
+            let code = ServiceCode(service: service, file: self)
+            return (hasClients ? [""] + code.lines : [])
+                + (hasServers ? [""] + code.serverLines : [])
         }
         guard hasMessages else { return [] }
         if let message = schema.messages[symbol], !message.isMapEntry {
@@ -65,6 +67,9 @@ struct SwiftFile {
 
     /// Whether a runtime module contains the client that stubs need.
     private var hasClients: Bool { runtime.contains { ["Weir", "GRPCClient"].contains($0) } }
+
+    /// Whether a runtime module contains what a service needs.
+    private var hasServers: Bool { hasMessages && runtime.contains("Weir") }
 
     /// The Swift name of a message, enum or service of any file.
     func swiftType(_ fullName: String) -> String {

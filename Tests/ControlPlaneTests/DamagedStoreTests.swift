@@ -120,14 +120,15 @@ internal import TrafficPolicy
     func acceptsAnyPragmas(pragma: String) async throws {
         let template = try await template()
         for value in [
-            -2_147_483_648, -1, 0, 1, 2, 3, 4, 6, 7, 8, 2_147_483_647, 0x5765_6972, 2_147_483_648,
+            -2_147_483_648, -1, 0, 1, 2, 3, 4, 6, 7, 8, 9, 2_147_483_647, 0x5765_6972,
+            2_147_483_648,
         ] {
             let path = newPath()
             try FileManager.default.copyItem(atPath: template, toPath: path)
             try SQLiteDatabase(path: path).run("PRAGMA \(pragma) = \(value)")
-            // The last step of the migration does nothing if it is repeated.
+            // The last steps of the migration do nothing if they are repeated.
             let isRight =
-                pragma == "user_version" ? [6, 7].contains(value) : value == 0x5765_6972
+                pragma == "user_version" ? [6, 7, 8].contains(value) : value == 0x5765_6972
             do throws(StoreError) {
                 let store = try await SQLiteStore(path: path)
                 #expect(isRight, "\(pragma) \(value)")
@@ -163,7 +164,7 @@ internal import TrafficPolicy
                 "UPDATE revision SET revision = 9 WHERE revision = 4",
                 "table 'revision': the bytes of revision 9 do not match their checksum"
             ), ("DELETE FROM revision WHERE revision = 3", "revision 3 is missing"),
-            ("PRAGMA user_version = -1", "the version of its schema is -1; it must be from 0 to 7"),
+            ("PRAGMA user_version = -1", "the version of its schema is -1; it must be from 0 to 8"),
         ])
     func namesDamage(sql: String, reason: String) async throws {
         let path = try await template()

@@ -7,6 +7,20 @@ internal import Testing
 @testable internal import ControlPlane
 @testable internal import Observability
 
+/// A state with an endpoint "e" of v1 and a rollout to v2.
+func rolloutState(
+    _ plan: Weir_Admin_V1_RolloutPlan = .init(candidate: "v2", steps: ["50%"])
+) throws -> ControlState {
+    var state = ControlState()
+    for name in ["v1", "v2"] {
+        _ = try state.createBackend(
+            .init(name: name, kind: .handler(name)), registered: ["v1", "v2"])
+    }
+    _ = try state.createEndpoint("e", route: "/x.Y/", backend: "v1")
+    _ = try state.startRollout("e", plan, id: 7, author: "ann", at: Date())
+    return state
+}
+
 /// The counts that the servers of a fleet publish for the leader.
 @Suite struct PublishedCountsTests {
     private static func second(_ number: UInt64, bad: UInt64 = 1) -> CohortTable.Cohort {
@@ -18,60 +32,119 @@ internal import Testing
         return .init(second: number, candidate: side, baseline: side)
     }
 
-    private static func running() throws -> RunningRollout {
-        var state = ControlState()
-        for name in ["v1", "v2"] {
-            _ = try state.createBackend(
-                .init(name: name, kind: .handler(name)), registered: ["v1", "v2"])
-        }
-        _ = try state.createEndpoint("e", route: "/x.Y/", backend: "v1")
-        _ = try state.startRollout(
-            "e", .init(candidate: "v2", steps: ["50%"]), id: 7, author: "ann", at: Date())
-        return RunningRollout(
-            try #require(state.endpoints["e"]?.rollout), weight: 0.5, now: .now, second: 10)
+    /// A rollout of endpoint "e" on a server that has counted nothing.
+    private static func running(isDriven: Bool = false) throws -> RunningRollout {
+        var running = RunningRollout(
+            try #require(try rolloutState().endpoints["e"]?.rollout), weight: 0.5, now: .now,
+            second: 10)
+        if isDriven { running.takeLead(from: nil, as: "leader", now: .now) }
+        return running
+    }
+
+    private static func published(
+        _ seconds: [UInt64], copies: UInt64 = 0
+    ) throws -> PublishedCounts {
+        var server = try running()
+        server.count(
+            seconds.map { second($0) }, shadow: .init(copies: copies), weight: 0.5, at: 20)
+        return server.published
     }
 
     @Test("They are read unchanged")
     func roundTrip() throws {
         var running = try Self.running()
-        running.keep(
-            running.counts([Self.second(10), Self.second(11)]),
-            shadow: .init(copies: 5, compared: 4, different: 3), now: .now)
+        var method = Self.second(11)
+        method.method = "/x.Y/Z"
+        running.count(
+            [Self.second(10), Self.second(11), method],
+            shadow: .init(copies: 5, compared: 4, different: 3), weight: 0.5, at: 12)
         let message = Weir_Store_V1_EndpointCounts("e", running.published)
         let read = PublishedCounts(
             try Weir_Store_V1_EndpointCounts(serializedBytes: message.serializedBytes()))
         #expect(read == running.published)
         // The weight may have changed in the second in which the rollout was found.
-        #expect(read.seconds.map(\.counts.weight) == [nil, 0.5])
+        #expect(read.seconds.map(\.counts.weight) == [nil, 0.5, 0.5])
+        #expect(read.seconds.map(\.entry) == [0, 1, 1])
+        #expect(read.seconds.map(\.counts.method) == ["", "", "/x.Y/Z"])
     }
 
     @Test("Each second counts once, although publications repeat it")
     func once() throws {
-        let server = try Self.running()
-        var leader = try Self.running()
-        func published(_ seconds: [UInt64], copies: UInt64 = 0) -> PublishedCounts {
-            var counts = PublishedCounts(rollout: 7)
-            counts.seconds = server.counts(seconds.map { Self.second($0) })
-            counts.shadow.copies = copies
-            return counts
+        var leader = try Self.running(isDriven: true)
+        func requests() -> UInt64 {
+            leader.tick(now: .now).requests
         }
-        let first = leader.add(published([1, 2]), of: "a")
-        let again = leader.add(published([1, 2, 3], copies: 9), of: "a")
-        let repeated = leader.add(published([1, 2, 3], copies: 9), of: "a")
-        let other = leader.add(published([1, 2, 3]), of: "b")
-        #expect([first, again, repeated, other] == [200, 109, 0, 300])
+        leader.add(try Self.published([11, 12]), of: "a")
+        #expect(requests() == 200)
+        for _ in 0..<2 { leader.add(try Self.published([11, 12, 13], copies: 9), of: "a") }
+        #expect(requests() == 109)
+        leader.add(try Self.published([11, 12, 13]), of: "b")
+        #expect(requests() == 300)
         #expect(leader.evidence.reports.first?.requests == 600)
-        let foreign = leader.add(PublishedCounts(rollout: 8), of: "c")
-        #expect(foreign == 0)
+        leader.add(PublishedCounts(rollout: 8), of: "c")
+        #expect(requests() == 0)
     }
 
-    @Test("A publication has a bounded number of seconds")
+    @Test("Seconds before the step are evidence, and not requests of the step")
+    func earlierSeconds() throws {
+        var leader = try Self.running(isDriven: true)
+        leader.add(try Self.published([9, 10, 11]), of: "a")
+        #expect(leader.tick(now: .now).requests == 100)
+        #expect(leader.evidence.reports.first?.requests == 300)
+    }
+
+    @Test("A publication has a bounded number of seconds, counts and keys")
     func bounded() throws {
         var running = try Self.running()
         for second in 0..<100 as Range<UInt64> {
-            running.keep(running.counts([Self.second(second)]), shadow: nil, now: .now)
+            running.count([Self.second(second)], shadow: nil, weight: 0.5, at: second)
         }
-        #expect(running.published.seconds.map(\.second) == [95, 96, 97, 98, 99])
+        #expect(running.published.seconds.map(\.second) == Array(85..<100))
+        var counts = PublishedCounts(rollout: 7)
+        var tick = TickCounts()
+        tick.candidate.badKeys = (0..<10_000).map { UInt64($0) }
+        tick.baseline.badKeys = (5_000..<5_100).map { UInt64($0) }
+        counts.add(Array(repeating: .init(second: 1, counts: tick), count: 200))
+        #expect(counts.seconds.count == PublishedCounts.maxCounts)
+        let thinned = try #require(counts.seconds.last).counts
+        #expect((500...PublishedCounts.maxKeys).contains(thinned.candidate.badKeys.count))
+        // Both sides keep the same part of the keys.
+        #expect(thinned.baseline.badKeys.allSatisfy(thinned.candidate.badKeys.contains))
+        #expect(thinned.baseline.badKeys.count < 50)
+    }
+
+    @Test("A publication of many endpoints is bounded, and all endpoints are published in turn")
+    func rotates() throws {
+        var counts = PublishedCounts(rollout: 7)
+        var side = SideCounts()
+        side.badKeys = Array(0..<1_000)
+        for bucket in 0..<400 { side.latencies.add(.max, toBucket: bucket) }
+        var tick = TickCounts()
+        (tick.candidate, tick.baseline) = (side, side)
+        for second in 0..<15 as Range<UInt64> { counts.add([.init(second: second, counts: tick)]) }
+        let endpoints = (0..<100).map { (endpoint: "e\($0)", counts: counts) }
+        var seen: Set<String> = []
+        var first = 0
+        for _ in 0..<100 {
+            let encoded = try #require(PublishedCounts.encoded(endpoints, of: "a", from: first))
+            #expect(encoded.bytes.count <= PublishedCounts.maxBytes + 10_000)
+            let message = try Weir_Store_V1_RolloutCounts(serializedBytes: encoded.bytes)
+            seen.formUnion(message.endpoints.map(\.endpoint))
+            first = encoded.next
+        }
+        #expect(seen.count == 100)
+        let few = try #require(
+            PublishedCounts.encoded([("e", .init(rollout: 7))], of: "a", from: 0))
+        #expect(few.next == 0)
+    }
+
+    @Test(
+        "A fleet writes at most 200 publications a second",
+        arguments: [(0, 1), (1, 1), (200, 1), (201, 2), (1_000, 5), (1_001, 6)])
+    func intervals(servers: Int, seconds: Int) {
+        #expect(ControlPlane.publicationInterval(servers: servers) == .seconds(seconds))
+        #expect(ControlPlane.progressInterval(rollouts: 100) == .seconds(5))
+        #expect(ControlPlane.progressInterval(rollouts: 1_000) == .seconds(50))
     }
 
     @Test("Invalid counts are bounded and never trap")
@@ -81,11 +154,11 @@ internal import Testing
             badKeys: Array(repeating: .max, count: 100_000),
             statuses: Array(repeating: .max, count: 20), buckets: [0, .max, 417, 418],
             bucketCounts: [.max, .max, .max, .max, .max])
-        var leader = try Self.running()
+        var leader = try Self.running(isDriven: true)
         for _ in 0..<3 {
             let second = Weir_Store_V1_SecondCounts(
                 second: .max, weight: .nan, candidate: message, baseline: message)
-            _ = leader.add(
+            leader.add(
                 PublishedCounts(
                     .init(
                         endpoint: "e", rollout: 7, seconds: Array(repeating: second, count: 9),

@@ -141,4 +141,25 @@ struct FirstFailuresTests {
             Issue.record("\(point) counts twice: \(counted.contains(point))")
         }
     }
+
+    @Test("are stored as a sample of keys, and do not count again")
+    func stores() {
+        var failures = FirstFailures()
+        for point in 0..<10_000 as Range<UInt64> { _ = failures.insert(point) }
+        let stored = failures.stored(limit: 1_000)
+        #expect((400...1_000).contains(stored.points.count) && stored.zeros >= 4)
+        var restored = FirstFailures()
+        _ = restored.insert(20_000)
+        restored.restore(stored.points, zeros: stored.zeros)
+        for point in 0..<10_000 as Range<UInt64> {
+            #expect(restored.insert(point) == false)
+        }
+        #expect(restored.zeros == stored.zeros)
+        let all = failures.stored(limit: 10_000)
+        #expect(all.points == Array(0..<10_000) && all.zeros == 0)
+        restored.restore([1], zeros: .max)
+        #expect(restored.zeros == 64)
+        restored.restore([1], zeros: .min)
+        #expect(restored.zeros == 64)
+    }
 }

@@ -67,6 +67,21 @@ def described():
     return struct.pack(">H", len(files)) + files + content
 
 
+def annotated():
+    """The descriptor set with bindings of `google.api.http`, encoded by field numbers."""
+    def text(number, content):
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    data = described()
+    files = descriptor_pb2.FileDescriptorSet.FromString(data[2:2 + int.from_bytes(data[:2], "big")])
+    more = text(4, b"/a/{f9}") + text(7, b"*"), text(6, b"/{f9=a/**}:d") + text(7, b"self")
+    rule = text(2, b"/a/{one}") + b"".join(text(11, binding) for binding in more)
+    # The key of the extension 72295728.
+    option = bytes([0x82, 0xd3, 0xe4, 0x93, 0x02, len(rule)]) + rule
+    files.file[0].service[0].method[0].options.ParseFromString(option)
+    return files.SerializeToString()
+
+
 def archive():
     """A checkpoint with an endpoint, encoded by field numbers, without generated messages."""
     def field(number, content):
@@ -227,6 +242,17 @@ for number, body in enumerate([
         message(gzip.compress(JSON, mtime=0), 1)]):
     for form in range(16):
         seed("forms", f"{number}-{form}", bytes([form, 3]) + body)
+
+for number, text in enumerate([
+        b"/v1/{name=shelves/*/books/*}:move\n/v1/shelves/1/books/a%2Fb:move",
+        b"/v1/{a.b}/{c=**}\n/v1/%C3%A9/x//y", b"/\n/", b"/v1/**\n/v1/"]):
+    seed("template", f"text-{number}", text)
+for name, request in [
+        ("get", b"GET\n/a/7?f18=-1&f9=x&f9=y&self.one=3&f14=ONE&f11=1970-01-01T00:00:00Z\n\n"),
+        ("post", b'POST\n/a/x\napplication/json\n{"map":{"a":{}},"self":{"f3":"1"}}'),
+        ("lines", b'PATCH\n/a/b/c:d?one=1\napplication/x-ndjson\n{"one":1}')]:
+    set_size = struct.pack(">H", len(annotated()))
+    seed("transcoding", name, set_size + annotated() + request)
 
 folder = pathlib.Path(sys.argv[1])
 for name, data in SEEDS.items():

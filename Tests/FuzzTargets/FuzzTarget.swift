@@ -47,8 +47,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case web
     /// Requests and responses of gRPC-Web and Connect, converted to gRPC and back.
     case forms
+    /// A path template and a path.
+    case template
+    /// A descriptor set with `google.api.http`, and an HTTP request.
+    case transcoding
     /// The access file, names of certificates, and texts of errors.
     case access
+    /// What servers of a fleet write about rollouts.
+    case rollouts
 
     package func run(_ bytes: [UInt8]) {
         switch self {
@@ -70,7 +76,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .archive: StoreFuzz.readArchive(bytes)
         case .web: WebFuzz.feed(bytes)
         case .forms: WebFuzz.convert(bytes)
+        case .template: TranscodingFuzz.match(bytes)
+        case .transcoding: TranscodingFuzz.bind(bytes)
         case .access: AccessFuzz.feed(bytes)
+        case .rollouts: RolloutFuzz.feed(bytes)
         }
     }
 
@@ -103,10 +112,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     }
 
     private static func readWire(_ bytes: [UInt8]) {
-        if let nanoseconds = Timeout.parse(bytes[...]) {
+        if let nanoseconds = Timeout.parse(bytes.span) {
             precondition(nanoseconds >= 0)
             // A formatted timeout parses to the same value, or to one rounded up.
-            let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8)[...])
+            let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8).span)
             precondition(again != nil)
         }
         let text = String(decoding: bytes, as: UTF8.self)

@@ -88,7 +88,7 @@ enum HeadersFuzz {
             switch event {
             case .headers(let stream, _):
                 precondition(open.contains(stream.id))
-                _ = session.headers(of: stream).fields.map { session.headers(of: stream).text($0) }
+                _ = session.headers(of: stream).pairs
             case .trailers(let stream), .headersTooLarge(let stream, _, _), .data(let stream, _, _):
                 precondition(open.contains(stream.id))
             case .closed(let stream, _): precondition(open.remove(stream.id) != nil)

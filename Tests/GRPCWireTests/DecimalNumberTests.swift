@@ -10,7 +10,7 @@ internal import Testing
             ("999999999", DecimalNumber.maximum),
         ])
     func parses(text: String, value: Int) {
-        #expect(DecimalNumber.parse(Array(text.utf8)[...]) == value)
+        #expect(parsed(text, DecimalNumber.parse) == value)
     }
 
     @Test(
@@ -22,6 +22,6 @@ internal import Testing
             String(repeating: "9", count: 65_536),
         ])
     func rejects(text: String) {
-        #expect(DecimalNumber.parse(Array(text.utf8)[...]) == nil)
+        #expect(parsed(text, DecimalNumber.parse) == nil)
     }
 }

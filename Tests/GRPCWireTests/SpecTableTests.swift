@@ -11,7 +11,7 @@ internal import Testing
             ("0S", 0), ("99999999H", .max), ("00000001S", 1_000_000_000),
         ] as [(String, Int64)])
     func parsesTimeout(text: String, nanoseconds: Int64) {
-        #expect(Timeout.parse(Array(text.utf8)[...]) == nanoseconds)
+        #expect(parsed(text) { Timeout.parse($0) } == nanoseconds)
     }
 
     @Test(
@@ -20,7 +20,7 @@ internal import Testing
             "", "1", "S", "1s", "-1S", "+1S", "1.5S", "123456789S", " 1S", "1S ", "1SS", "1D",
         ])
     func rejectsTimeout(text: String) {
-        #expect(Timeout.parse(Array(text.utf8)[...]) == nil)
+        #expect(parsed(text) { Timeout.parse($0) } == nil)
     }
 
     @Test(
@@ -31,7 +31,7 @@ internal import Testing
         ] as [(Int64, String)])
     func formatsTimeout(nanoseconds: Int64, text: String) {
         #expect(Timeout.format(nanoseconds: nanoseconds) == text)
-        let back = Timeout.parse(Array(text.utf8)[...])
+        let back = parsed(text) { Timeout.parse($0) }
         #expect(back.map { $0 >= max(1, nanoseconds) } == true)
     }
 
@@ -120,7 +120,7 @@ internal import Testing
             ("application/json", false), ("", false), ("application/grp", false),
         ])
     func classifiesContentType(value: String, isGRPC: Bool) {
-        #expect(ContentType.isGRPC(Array(value.utf8)[...]) == isGRPC)
+        #expect(parsed(value, ContentType.isGRPC) == isGRPC)
     }
 
     @Test(
@@ -132,7 +132,7 @@ internal import Testing
             ("application/json", false),
         ])
     func classifiesJSON(value: String, isJSON: Bool) {
-        #expect(ContentType.isJSON(Array(value.utf8)[...]) == isJSON)
+        #expect(parsed(value, ContentType.isJSON) == isJSON)
     }
 
     @Test(
@@ -171,9 +171,10 @@ internal import Testing
         "grpc-accept-encoding lists the accepted encodings",
         arguments: [
             ("gzip", true), ("identity,gzip", true), ("identity, deflate, gzip", true),
-            ("identity", false), ("gzipped", false), ("", false),
+            ("identity", false), ("gzipped", false), ("", false), ("gzip;q=1", false),
+            (" gzip ,x", true), (",", false), ("gzi", false), ("x,,gzip", true),
         ])
     func parsesAcceptedEncodings(value: String, accepts: Bool) {
-        #expect(MessageEncoding.acceptsGzip(value.utf8) == accepts)
+        #expect(parsed(value, MessageEncoding.acceptsGzip) == accepts)
     }
 }

@@ -15,13 +15,13 @@ internal import Testing
     func handlesTimeouts() {
         for text in Self.texts {
             for unit in ["", "n", "u", "m", "S", "M", "H", "x"] {
-                guard let nanoseconds = Timeout.parse(Array((text + unit).utf8)[...]) else {
+                guard let nanoseconds = parsed(text + unit, { Timeout.parse($0) }) else {
                     continue
                 }
                 #expect(nanoseconds >= 0)
                 let written = Timeout.format(nanoseconds: nanoseconds)
                 // Eight digits may round the timeout up, but never down.
-                let again = Timeout.parse(Array(written.utf8)[...])
+                let again = parsed(written) { Timeout.parse($0) }
                 #expect(again.map { $0 >= nanoseconds } == true, "\(text)\(unit) \(written)")
             }
         }
@@ -33,7 +33,7 @@ internal import Testing
             .min, .min + 1, -1, 0, 1, 99_999_999, 100_000_000, 1 << 31, 1 << 53, .max - 1, .max,
         ] as [Int64])
     func writesTimeouts(nanoseconds: Int64) {
-        let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8)[...])
+        let again = parsed(Timeout.format(nanoseconds: nanoseconds)) { Timeout.parse($0) }
         #expect(again.map { $0 >= max(1, nanoseconds) } == true)
     }
 

@@ -93,7 +93,7 @@ internal import Testing
     }
 
     private static func text(_ block: HeaderBlock) -> String {
-        text(block.fields.map { (block.name($0), block.text($0)) })
+        text(block.pairs.map { ($0.name, $0.value) })
     }
 
     private static func text(_ fields: Fields) -> String {
@@ -157,6 +157,6 @@ struct RepeatingEncoder {
     }
 
     private static func text(_ block: HeaderBlock) -> String {
-        block.fields.map { "\(block.name($0))=\(block.text($0))" }.joined(separator: " ")
+        block.pairs.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
     }
 }

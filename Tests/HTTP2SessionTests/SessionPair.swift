@@ -71,12 +71,12 @@ final class Pair {
             switch event {
             case .headers(let stream, let end):
                 let fields = session.headers(of: stream)
-                let list = fields.fields.map { "\(fields.name($0))=\(fields.text($0))" }
+                let list = fields.pairs.map { "\($0.name)=\($0.value)" }
                 lines.append(
                     "headers \(stream.id) \(list.joined(separator: " "))\(end ? " end" : "")")
             case .trailers(let stream):
                 let fields = session.trailers(of: stream)
-                let list = fields.fields.map { "\(fields.name($0))=\(fields.text($0))" }
+                let list = fields.pairs.map { "\($0.name)=\($0.value)" }
                 lines.append("trailers \(stream.id) \(list.joined(separator: " "))")
             case .headersTooLarge(let stream, let limit, let isTrailers):
                 lines.append(

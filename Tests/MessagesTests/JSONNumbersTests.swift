@@ -29,8 +29,8 @@ internal import Testing
     private static func transcoder() throws -> JSONTranscoder {
         var schema = Schema()
         try schema.add(Weir_Test_EverythingProto.file)
-        try schema.add(Google_Protobuf_StructProto.file)
-        try schema.add(Google_Protobuf_WrappersProto.file)
+        try schema.add(WeirProtobuf_StructProto.file)
+        try schema.add(WeirProtobuf_WrappersProto.file)
         return JSONTranscoder(schema: schema)
     }
 

@@ -25,7 +25,7 @@ internal import Testing
     private static func transcoder() throws -> JSONTranscoder {
         var schema = Schema()
         try schema.add(Weir_Test_EverythingProto.file)
-        try schema.add(Google_Protobuf_DurationProto.file)
+        try schema.add(WeirProtobuf_DurationProto.file)
         return JSONTranscoder(schema: schema)
     }
 

@@ -7,10 +7,10 @@ internal import Testing
         try schema.add(Weir_Admin_V1_AdminProto.file)
         try schema.add(Google_Rpc_StatusProto.file)
         try schema.add(Google_Rpc_ErrorDetailsProto.file)
-        try schema.add(Google_Protobuf_StructProto.file)
-        try schema.add(Google_Protobuf_WrappersProto.file)
-        try schema.add(Google_Protobuf_DurationProto.file)
-        try schema.add(Google_Protobuf_FieldMaskProto.file)
+        try schema.add(WeirProtobuf_StructProto.file)
+        try schema.add(WeirProtobuf_WrappersProto.file)
+        try schema.add(WeirProtobuf_DurationProto.file)
+        try schema.add(WeirProtobuf_FieldMaskProto.file)
         try schema.add(Grpc_Health_V1_HealthProto.file)
         return JSONTranscoder(schema: schema, printsDefaults: printsDefaults)
     }
@@ -93,7 +93,8 @@ internal import Testing
             from: [], message: "weir.admin.v1.SetTrafficRequest")
         #expect(
             json.text(indent: 0)
-                == #"{"endpoint":"","weights":[],"validateOnly":false,"overrideRollout":false}"#)
+                == #"{"endpoint":"","weights":[],"validateOnly":false,"overrideRollout":false,"#
+                + #""overrideFreeze":false}"#)
     }
 
     @Test("JSON that nests too deeply is rejected without recursion")

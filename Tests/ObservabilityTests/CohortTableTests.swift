@@ -50,6 +50,46 @@ struct CohortTableTests {
         #expect(table.take(at: 5).isEmpty)
     }
 
+    @Test("are judged early when all requests have ended, in the order of the seconds")
+    func early() {
+        let table = CohortTable()
+        func start(_ second: UInt64) {
+            table.started(isCandidate: true, isKeyed: false, at: second * Self.second)
+        }
+        func end(_ second: UInt64) {
+            table.ended(
+                .ok, isCandidate: true, key: nil, startedAt: second * Self.second, nanoseconds: 1)
+        }
+        for second in [100, 101, 102] as [UInt64] { start(second) }
+        end(101)
+        end(102)
+        #expect(table.take(at: 103 * Self.second).isEmpty)
+        end(100)
+        #expect(table.take(at: 102 * Self.second).map(\.second) == [100, 101])
+        // More requests can still start in the present second.
+        start(102)
+        #expect(table.take(at: 103 * Self.second).isEmpty)
+        end(102)
+        #expect(table.take(at: 103 * Self.second).map(\.candidate.started) == [2])
+    }
+
+    @Test(
+        "wait for the latest deadline, from the least horizon to the largest",
+        arguments: [
+            (0, 111), (5, 111), (10, 112), (11, 113), (20, 122), (26, 128), (27, 129),
+            (28, 129), (3_600, 129),
+        ] as [(UInt64, UInt64)])
+    func deadlines(seconds: UInt64, judged: UInt64) {
+        let table = CohortTable()
+        table.started(isCandidate: true, isKeyed: false, at: 100 * Self.second)
+        table.waits(
+            forRequestStartedAt: 100 * Self.second, until: (100 + seconds) * Self.second)
+        table.waits(forRequestStartedAt: 100 * Self.second, until: 101 * Self.second)
+        table.waits(forRequestStartedAt: 99 * Self.second, until: .max)
+        #expect(table.take(at: judged * Self.second - 1).isEmpty)
+        #expect(table.take(at: judged * Self.second).count == 1)
+    }
+
     @Test("count a request that ends later in the second of its start")
     func late() throws {
         let table = CohortTable()
@@ -113,4 +153,9 @@ struct CohortTableTests {
         }
         #expect(table.take(at: .max).map(\.candidate.started) == [18])
     }
+}
+
+extension CohortTable {
+    /// Takes the counts that can be judged at a time.
+    fileprivate func take(at now: UInt64) -> [Cohort] { take(before: firstUnjudged(at: now)) }
 }

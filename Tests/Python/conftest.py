@@ -272,7 +272,7 @@ def weir(demo):
         return subprocess.run(
             [BUILD / "weir", *arguments], capture_output=True, text=True, env=environment,
             timeout=SECONDS, check=check, **options)
-
+    run.server = demo
     return run
 
 

@@ -114,6 +114,9 @@ def bases(address, revision, authority):
                        ({"endpoint": "base", "weights": weights, "confirmWithin": "60s"},
                         "confirm_within")],
         "ConfirmTraffic": [{"endpoint": "base"}],
+        # A freeze would reject the changes that undo a request.
+        "SetFreeze": [{"frozen": False, "note": NOTE}],
+        "GetFreeze": [{}],
         "SetRateLimit": [{"endpoint": "base", "rateLimit": LIMIT}],
         "ShadowTraffic": [{"endpoint": "base", "backend": "spare", "proportion": 0.5,
                            "options": SHADOW}],

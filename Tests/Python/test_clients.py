@@ -4,12 +4,15 @@ A test is skipped if the tools of its language are not installed.
 """
 
 import os
+import pathlib
 import re
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 
+import go_proxy
 import weir
 from conftest import BUILD, ROOT, Server, tool
 
@@ -62,11 +65,15 @@ def passed(output):
 
 @pytest.fixture(scope="module")
 def cpp(tmp_path_factory):
-    needs("C++", "g++ libgrpc++-dev protobuf-compiler-grpc", "g++", "protoc", "grpc_cpp_plugin")
+    """The build folder of the C++ client, which is also installed into its folder `installed`."""
+    needs("C++", "g++ cmake libgrpc++-dev protobuf-compiler-grpc",
+          "g++", "cmake", "pkg-config", "protoc", "grpc_cpp_plugin")
     folder = tmp_path_factory.mktemp("cpp")
-    subprocess.run(
-        ["make", "-s", "-j2", f"OUT={folder}", "CXXFLAGS=-O0"], cwd=CLIENTS / "cpp", check=True,
-        timeout=SECONDS)
+    for command in (
+            ["-S", CLIENTS / "cpp", "-B", folder, "-D", "WEIR_BUILD_TESTS=ON",
+             "-D", "CMAKE_CXX_FLAGS=-O0", "-D", f"CMAKE_INSTALL_PREFIX={folder}/installed"],
+            ["--build", folder, "-j2"], ["--install", folder]):
+        subprocess.run(["cmake", *command], check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
     return folder
 
 
@@ -74,45 +81,109 @@ def test_cpp(run, cpp):
     assert passed(run(cpp / "smoke_test", folder=cpp)) > 400
 
 
-@pytest.fixture
-def go(tmp_path):
-    """The client's folder and the environment for Go with Debian's libraries, which are a GOPATH.
-    """
-    needs("Go", "golang-go golang-google-grpc-dev", "go")
-    folder = tmp_path / "src/weir.local/client"
-    shutil.copytree(CLIENTS / "go", folder)
-    return {"folder": folder, "GO111MODULE": "off", "GOFLAGS": "",
-            "GOPATH": f"{tmp_path}:/usr/share/gocode"}
+def test_the_installed_cmake_package(run, cpp, tmp_path):
+    found = {"CMAKE_PREFIX_PATH": str(cpp / "installed")}
+    source = ROOT / "Tests/Python/packages/cpp"
+    run("cmake", "-S", source, "-B", tmp_path, "-D", "CMAKE_CXX_FLAGS=-O0",
+        "-D", f"WANTED={weir.__version__}", folder=tmp_path, **found)
+    run("cmake", "--build", tmp_path, folder=tmp_path, **found)
+    assert "greeter\n" in run(tmp_path / "program", folder=tmp_path)
+
+
+def test_the_installed_pkg_config_file(run, cpp, tmp_path):
+    (file,) = (cpp / "installed").rglob("weir-client.pc")
+    found = {"PKG_CONFIG_PATH": str(file.parent)}
+    flags = run("pkg-config", "--cflags", "--libs", "weir-client", folder=tmp_path, **found).split()
+    assert run("pkg-config", "--modversion", "weir-client", folder=tmp_path, **found).strip() \
+        == weir.__version__
+    source = ROOT / "Tests/Python/packages/cpp/program.cc"
+    run("g++", "-std=c++17", "-O0", source, "-o", "program", *flags, folder=tmp_path)
+    assert "greeter\n" in run(tmp_path / "program", folder=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory):
+    """A module that requires the client's module, and the environment for Go."""
+    needs("Go", "golang-go golang-google-grpc-dev golang-github-oneofone-xxhash-dev", "go")
+    folder = tmp_path_factory.mktemp("go")
+    version = f"v{weir.__version__}"
+    go_proxy.make(folder / "proxy", version)
+    module = folder / "module"
+    module.mkdir()
+    (module / "go.mod").write_text("module example.org/user\n\ngo 1.19\n")
+    environment = {
+        "GOPROXY": (folder / "proxy").as_uri(), "GOSUMDB": "off", "GOFLAGS": "-mod=mod -modcacherw",
+        "GOPATH": str(folder / "path"), "GOCACHE": str(folder / "cache"), "GOTOOLCHAIN": "local"}
+    subprocess.run(
+        ["go", "get", "-t", f"{go_proxy.path()}/...@{version}"], cwd=module, check=True, timeout=SECONDS,
+        env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+    return {"folder": module, **environment}
 
 
 def test_go(run, go):
-    output = run("go", "test", "-count=1", "-v", ".", **go)
-    assert output.count("--- PASS") == 5 and "SKIP" not in output
+    output = run("go", "test", "-count=1", "-v", go_proxy.path(), **go)
+    assert output.count("--- PASS") == 8 and "SKIP" not in output
+
+
+def test_the_requirements_of_the_go_module():
+    """go.sum has the hashes of each required module and of its go.mod."""
+    sums = {tuple(line.split()[:2]): line.split()[2]
+            for line in (CLIENTS / "go/go.sum").read_text().splitlines()}
+    for module, version in go_proxy.requirements().items():
+        for name in (version, f"{version}/go.mod"):
+            assert re.fullmatch(r"h1:[A-Za-z0-9+/]{43}=", sums[module, name])
 
 
 @pytest.fixture(scope="module")
 def java(tmp_path_factory):
-    """The build folder of the Java client."""
-    needs("Java", "default-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin",
-          "javac", "protoc", "grpc_java_plugin")
-    return tmp_path_factory.mktemp("java")
+    """The build folder of the Java client. Maven builds it with Debian's packages as its repository.
+    """
+    needs("Java", "default-jdk-headless maven libgrpc-java protobuf-compiler-grpc-java-plugin",
+          "javac", "mvn", "protoc", "grpc_java_plugin")
+    missing = [name for name in ("org/apache/maven/plugins/maven-source-plugin",
+                                 "org/apache/maven/plugins/maven-javadoc-plugin",
+                                 "com/google/api/grpc/proto-google-common-protos")
+               if not (pathlib.Path("/usr/share/maven-repo") / name).exists()]
+    if missing:
+        pytest.skip(f"Debian's Maven packages are not installed: no {', '.join(missing)}")
+    folder = tmp_path_factory.mktemp("java")
+    subprocess.run(
+        ["make", "-s", f"OUT={folder}", f"REPOSITORY={folder}/repository", "package"],
+        cwd=CLIENTS / "java", check=True, timeout=SECONDS)
+    return folder
 
 
 def test_java(run, java):
     assert passed(run("make", "-s", f"OUT={java}", "smoke-test", folder=CLIENTS / "java")) > 400
 
 
+def test_the_maven_package(run, java):
+    """The programs of the other tests use the classes; the installed jar has the same."""
+    (installed,) = (java / "repository/local/weir/weir-client").glob("*.*.*")
+    names = {path.name.removeprefix(f"weir-client-{installed.name}") for path in installed.iterdir()}
+    assert {".jar", ".pom", "-sources.jar", "-javadoc.jar"} <= names
+    content = {}
+    for kind in ("", "-sources", "-javadoc"):
+        with zipfile.ZipFile(installed / f"weir-client-{installed.name}{kind}.jar") as jar:
+            content[kind] = set(jar.namelist())
+    assert {"weir/WeirClient.class", "weir/admin/v1/AdminGrpc.class", "META-INF/LICENSE",
+            "META-INF/CHANGELOG.md"} <= content[""]
+    assert {"weir/WeirClient.java", "weir/admin/v1/AdminGrpc.java"} <= content["-sources"]
+    assert "weir/WeirClient.html" in content["-javadoc"]
+    assert not [name for name in content[""] if name.startswith(("helloworld", "Canary"))]
+
+
 def test_node(run):
     needs("Node", "nodejs", "node")
     output = run("node", "--test", "--test-reporter=tap", "test/smoke.test.js",
-        folder=CLIENTS / "node")
-    assert re.search(r"^# pass 7$", output, re.M) and re.search(r"^# skipped 0$", output, re.M)
+        "test/browser.test.js", folder=CLIENTS / "node")
+    assert re.search(r"^# pass 14$", output, re.M) and re.search(r"^# skipped 0$", output, re.M)
 
 
 def test_ruby(run):
     needs("Ruby", "ruby ruby-grpc", "ruby")
     output = run("ruby", "-I", "lib", "test/smoke_test.rb", folder=CLIENTS / "ruby")
-    assert "5 runs" in output and "0 failures, 0 errors, 0 skips" in output
+    assert "8 runs" in output and "0 failures, 0 errors, 0 skips" in output
 
 
 # The examples of the clients' pages, which have the same output in each language.
@@ -142,7 +213,7 @@ def test_the_sample_in_cpp(demo_run, cpp):
 
 
 def test_the_sample_in_go(demo_run, go):
-    assert demo_run("go", "run", "./examples/canary", **go) == STORY
+    assert demo_run("go", "run", f"{go_proxy.path()}/examples/canary", **go) == STORY
 
 
 def test_the_sample_in_java(demo_run, java):

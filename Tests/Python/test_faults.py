@@ -199,7 +199,7 @@ def test_garbage_makes_a_replica_unusable_with_the_reason(mesh, greeting, text):
     if not greeting:
         server.close()
         server = FrameServer(None, greeting=b"")
-    mesh.raw(server.address, options=["--wait", "2"])
+    mesh.raw(server.address)
     error = failure(lambda: call(mesh, "Name"))
     assert error.code() == grpc.StatusCode.UNAVAILABLE
     assert text in error.details() or "no usable replica" in error.details()

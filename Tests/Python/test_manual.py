@@ -188,6 +188,8 @@ def known_commands():
         found[tuple(words)] = {
             ("-" if part["kind"] == "short" else "--") + part["name"]
             for argument in command["arguments"] for part in argument.get("names", [])}
+        for alias in command.get("aliases", []):
+            found[(*words[:-1], alias)] = found[tuple(words)]
     return found
 
 

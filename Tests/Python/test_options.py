@@ -297,7 +297,7 @@ def test_sockets_that_a_service_manager_does_not_give(count, tmp_path):
     (["serve", "--loops=1025"], "use a whole number from 1 to 1024"),
     (["serve", "--keep-days=inf"], "use a number from 0.001 to 36500"),
     (["serve", "--limit=max-connections=1e300"], "max-connections"),
-    (["traffic", "set", "e", "b=90%"], "invalid number '90%'"),
+    (["traffic", "set", "e", "b=0,5"], "invalid number '0,5'"),
     (["shadow", "set", "e", "b=nan"], "invalid number 'nan'"),
     (["backend", "create", "b", "--wait=inf"], "use a number from 0 to 86400"),
 ])

@@ -61,9 +61,43 @@ def test_invalid_plans(ready):
             ready.start_rollout("e", plan)
 
 
+@pytest.mark.parametrize("change, message", [
+    ({"steps": "10%"}, r"invalid steps '10%': use a list of texts, for example \("),
+    ({"steps": [10]}, "invalid steps"), ({"gates": "errors<2x"}, "invalid gates"),
+    ({"candidate": 5}, "invalid candidate 5: use the name of a backend"),
+    ({"bake": "10m"}, "invalid bake '10m': use a number from 0.001 to 604800"),
+    ({"minimum": float("nan")}, "invalid minimum nan"), ({"maximum": 1e300}, "invalid maximum"),
+    ({"maximum": True}, "invalid maximum"),
+    ({"minimum_requests": -1}, "invalid minimum_requests -1"),
+    ({"minimum_requests": 2**70}, "invalid minimum_requests"),
+    ({"holdout": "5%"}, "invalid holdout '5%': use a number from 0 to 0.5"),
+    ({"alpha": 0}, "invalid alpha 0"), ({"approval": "yes"}, "use True or False"),
+    ({"abort": None}, "invalid abort None"), ({"require": []}, "invalid require"),
+    ({"webhooks": ["x"]}, "a dictionary of URLs"),
+    ({"webhooks": {"http://127.0.0.1:9/": "event"}}, "invalid webhooks 'event'"),
+    ({"webhooks": {5: ["event"]}}, "invalid webhooks 5"),
+])
+def test_values_of_another_kind_name_the_field(change, message):
+    plan = weir.RolloutPlan(**{"candidate": "new", "steps": ("10%",), **change})
+    with pytest.raises(ValueError, match=message):
+        plan.message()
+
+
+def test_a_rollout_as_one_call(ready):
+    started = ready.rollout(
+        "e", "new", steps=["10%", "50%"], gates=["errors<1.5x"], bake=60, approval=True)
+    assert (started.rollout.candidate, started.rollout.steps) == ("new", ("10%", "50%", "100%"))
+    ready.abort_rollout("e")
+    assert ready.rollout("e", "new", validate_only=True).rollout.steps[0] == "1%"
+    with pytest.raises(TypeError, match="unknown argument 'step': use candidate, steps"):
+        ready.rollout("e", "new", step=["1%"])
+
+
 def test_rollouts_with_asyncio(ready):
     async def run():
         async with weir.aio.connect(ready.address) as client:
+            planned = await client.rollout("e", "new", steps=["5%"], validate_only=True)
+            assert planned.rollout.steps == ("5%", "100%")
             assert (await client.start_rollout("e", PLAN)).rollout.endpoint == "e"
             async for rollout in client.watch_rollout("e"):
                 assert rollout.candidate == "new"

@@ -60,11 +60,15 @@ def test_the_content_of_the_wheel(wheel):
     assert not [name for name in names if not name.startswith(("weir/", "weir_client-"))]
     assert licenses == [(ROOT / "LICENSE").read_bytes()]
     assert {entry.partition(",")[0] for entry in info.get_all("Project-URL")} == {
-        "Homepage", "Documentation", "Changelog"}
+        "Homepage", "Documentation", "Changelog", "Source"}
     assert info["Description-Content-Type"] == "text/markdown"
     # Links to other files of the repository do not work on a page of a registry.
     links = re.findall(r"\]\(([^)]*)\)", info.get_payload())
     assert links and all(link.startswith("https://") for link in links)
+
+
+def test_the_wheel_as_the_registry_checks_it(wheel):
+    run(sys.executable, "-m", "twine", "check", "--strict", wheel)
 
 
 def test_the_installed_client(python, client, tmp_path):

@@ -277,7 +277,7 @@ def guarded(authority, tmp_path_factory, stubs):
 VIEWING = {
     "GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute", "GetStats",
     "GetShadowReport", "WatchStats", "Watch", "ListRevisions", "GetRevision", "CompareRevisions",
-    "ListInstances", "GetRollout", "ListRollouts", "WatchRollout"}
+    "ListInstances", "GetFreeze", "GetRollout", "ListRollouts", "WatchRollout"}
 OPERATING = {
     "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport",
     "Rollback", "ConfirmTraffic", "StartRollout", "PauseRollout", "ResumeRollout",

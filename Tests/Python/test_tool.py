@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from conftest import BUILD, Server
+from conftest import BUILD, Authority, Server, free_port, start_weir, tool
 
 
 def test_the_suggestions_of_serve_work(demo):
@@ -49,3 +49,157 @@ def test_json_is_json(weir):
 def test_completion_scripts_are_made(weir):
     for shell in ("bash", "zsh", "fish"):
         assert "traffic" in weir("--generate-completion-script", shell).stdout
+
+
+def test_completions_ask_the_server_for_names(weir):
+    for shell in ("bash", "zsh", "fish"):
+        assert weir("completion", shell).stdout == \
+            weir("--generate-completion-script", shell).stdout
+    assert weir("completion", "tcsh", check=False).returncode == 64
+
+    def names(*words):
+        """What the script of bash runs."""
+        command = [BUILD / "weir", "---completion", *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=30,
+            env={"WEIR_ADMIN": weir.server.admin, "SAP_SHELL": "bash"}).stdout.split()
+
+    script = weir("completion", "bash").stdout
+    assert "---completion traffic show -- positional@0" in script
+    assert "greeter" in names("traffic", "show", "--", "positional@0", "1", "0", "")
+    assert "greeter-v1" in names("backend", "show", "--", "positional@0", "1", "0", "")
+
+
+def test_version_and_aliases(weir):
+    version = weir("version").stdout
+    assert version.removeprefix("weir ") == weir("--version").stdout
+    for kind in ("backend", "endpoint"):
+        assert weir(kind, "ls").stdout == weir(kind, "list").stdout
+    weir("endpoint", "create", "short", "--route", "/short.S/", "--backend", "greeter-v1")
+    shown = weir("endpoint", "show", "short").stdout
+    assert "/short.S/" in shown and "greeter-v1" in shown
+    weir("endpoint", "rm", "short")
+    assert weir("endpoint", "show", "short", check=False).returncode == 1
+
+
+def test_misspelled_commands_and_names_are_corrected(weir):
+    wrong = weir("trafic", "show", "greeter", check=False)
+    assert wrong.returncode == 64 and "Did you mean 'weir traffic'?" in wrong.stderr
+    wrong = weir("traffic", "show", "greter", check=False)
+    assert wrong.returncode == 1 and "did you mean 'greeter'?" in wrong.stderr
+
+
+def test_weights_are_numbers_percentages_or_fractions(weir):
+    for weights in (["0.9", "0.1"], ["90%", "10%"], ["2/3", "1/3"], ["99.5%", "0.5%"]):
+        weir("traffic", "set", "greeter", *(
+            f"greeter-v{number + 1}={weight}" for number, weight in enumerate(weights)))
+    for weights, word in ((["0,5", "0,5"], "number"), (["1/0", "1"], "number"),
+                          (["90", "10"], "sum"), (["110%", "-10%"], "")):
+        wrong = weir("traffic", "set", "greeter", *(
+            f"greeter-v{number + 1}={weight}" for number, weight in enumerate(weights)),
+            check=False)
+        assert wrong.returncode != 0 and word in wrong.stderr
+
+
+def test_apply_removes_only_with_prune_and_check_reports_drift(weir, tmp_path):
+    file = tmp_path / "weir.yaml"
+    file.write_text(weir("export").stdout)
+    assert weir("apply", "-f", file, "--check").returncode == 0
+    weir("endpoint", "create", "other", "--route", "/other.S/", "--backend", "greeter-v1")
+    drift = weir("apply", "-f", file, "--check", check=False)
+    assert drift.returncode == 2 and "other" in drift.stdout
+    planned = weir("apply", "-f", file, "--dry-run")
+    assert "other" in planned.stdout and "--prune" in planned.stderr
+    rejected = weir("apply", "-f", file, check=False)
+    assert rejected.returncode == 1
+    assert "endpoint 'other'" in rejected.stderr and "--prune" in rejected.stderr
+    assert "other" in weir("endpoint", "list").stdout
+    weir("apply", "-f", file, "--prune")
+    assert "other" not in weir("endpoint", "list").stdout
+    # A change without removals needs no option.
+    weir("traffic", "set", "greeter", "greeter-v1=1")
+    assert weir("apply", "-f", file).returncode == 0
+
+
+def test_errors_in_files_have_no_usage_text(weir, tmp_path):
+    file = tmp_path / "weir.yaml"
+    for text, reason in (("backends: [", "weir.yaml:"), ("bakends: []", "bakends"), ("", "empty")):
+        file.write_text(text)
+        for command in (["apply", "-f", file], ["rollout", "start", "greeter", "-f", file]):
+            wrong = weir(*command, check=False)
+            assert wrong.returncode == 64 and "Usage" not in wrong.stderr
+            if command[0] == "apply":
+                assert reason in wrong.stderr
+    missing = weir("apply", "-f", tmp_path / "none.yaml", check=False)
+    assert missing.returncode == 64 and "Usage" not in missing.stderr
+
+
+def test_an_upstream_without_a_server_is_a_warning_and_with_wait_a_failure(weir):
+    address = f"127.0.0.1:{free_port()}"
+    warned = weir("backend", "create", "later", "--upstream", address)
+    assert "warning: backend 'later' exists, but is not ready" in warned.stderr
+    failed = weir(
+        "backend", "create", "soon", "--upstream", address, "--wait", "1", check=False)
+    assert failed.returncode == 1 and "is not ready" in failed.stderr
+    moved = weir("backend", "update", "later", "--upstream", f"127.0.0.1:{free_port()}")
+    assert "warning:" in moved.stderr
+    worker = weir("backend", "create", "w", "--worker", "sh -c 'exit 3'", "--wait", "2",
+                  check=False)
+    assert worker.returncode == 1
+    quiet = weir("backend", "create", "q", "--upstream", address, "--wait", "0")
+    assert "warning" not in quiet.stderr
+    for name in ("later", "soon", "w", "q"):
+        weir("backend", "rm", name)
+
+
+def test_the_doctor_finds_the_mistakes_of_newcomers(weir):
+    fine = weir("doctor", check=False)
+    assert fine.returncode == 0, fine.stdout
+    assert "admin port" in fine.stdout and "serves" in fine.stdout
+    assert "the state is in memory" in fine.stdout
+    swapped = weir("doctor", "--admin", weir.server.data, check=False)
+    assert swapped.returncode == 2 and "is not an admin port" in swapped.stdout
+    nothing = weir("doctor", "--admin", f"127.0.0.1:{free_port()}", check=False)
+    assert nothing.returncode == 2 and "Start a server" in nothing.stdout
+    weir("backend", "create", "down", "--upstream", f"127.0.0.1:{free_port()}")
+    weir("endpoint", "create", "down", "--route", "/down.S/", "--backend", "down")
+    found = weir("doctor", check=False)
+    assert found.returncode == 2 and "backend down" in found.stdout
+    weir("endpoint", "rm", "down")
+    weir("backend", "rm", "down")
+    certificate = weir("doctor", "--certificate", __file__, check=False)
+    assert certificate.returncode == 2 and "PEM" in certificate.stdout
+
+
+def test_stats_show_deleted_objects_on_request(weir):
+    weir("call", "helloworld.Greeter/SayHello")
+    weir("endpoint", "rm", "greeter")
+    assert "greeter" not in weir("stats").stdout
+    rows = json.loads(weir("stats", "--all", "--json").stdout)["backends"]
+    assert sum(int(row["requests"]) for row in rows) == 1
+    assert all(row["deleted"] and row["endpoint"] == "greeter" for row in rows)
+    assert "(deleted)" in weir("stats", "greeter", "--all").stdout
+    assert weir("stats", "greeter", check=False).returncode == 1
+    assert weir("stats", "--all", "--watch", check=False).returncode == 64
+    # A new endpoint of the name counts from zero.
+    weir("endpoint", "create", "greeter", "--route", "/helloworld.Greeter/", "--backend",
+         "greeter-v1")
+    rows = json.loads(weir("stats", "greeter", "--json").stdout)["backends"]
+    assert [int(row["requests"]) for row in rows] == [0]
+    rows = json.loads(weir("stats", "greeter", "--all", "--json").stdout)["backends"]
+    assert sorted((row["deleted"], int(row["requests"])) for row in rows) == [
+        (False, 0), (True, 1)]
+
+
+def test_tls_at_one_side_only_is_named_as_the_cause(tmp_path):
+    authority = Authority(tmp_path)
+    authority.issue("server", "IP:127.0.0.1")
+    server = start_weir(
+        "--admin-tls-cert", authority.cert("server"), "--admin-tls-key", authority.key("server"))
+    wrong = tool(server, "endpoint", "list", check=False)
+    assert wrong.returncode == 69 and "requires TLS" in wrong.stderr
+    assert server.stop() == 0
+    server = start_weir()
+    wrong = tool(server, "endpoint", "list", "--admin-tls-ca", authority.ca, check=False)
+    assert wrong.returncode == 69 and "does not use TLS" in wrong.stderr
+    assert server.stop() == 0

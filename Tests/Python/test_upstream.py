@@ -438,8 +438,7 @@ def test_mutual_tls_towards_an_upstream(mesh, tls_server, certificates):
 def test_a_certificate_of_another_name_is_not_taken(mesh, tls_server, certificates):
     mesh.raw(tls_server, options=[
         "--tls-ca", certificates / "ca.pem", "--tls-certificate", certificates / "client.pem",
-        "--tls-key", certificates / "client.key", "--tls-server-name", "other.internal",
-        "--wait", "1"])
+        "--tls-key", certificates / "client.key", "--tls-server-name", "other.internal"])
     error = failure(lambda: call(mesh, "Name"))
     assert error.code() == grpc.StatusCode.UNAVAILABLE
     assert "certificate" in error.details().lower(), error.details()

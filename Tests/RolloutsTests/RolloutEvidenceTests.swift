@@ -71,6 +71,26 @@ struct RolloutEvidenceTests {
         #expect(try Self.evidence(others, 30, counts).failure == nil)
     }
 
+    @Test(
+        "fails a candidate whose replicas are ejected more often than its share",
+        arguments: [
+            (8, 0, 0.5, true), (8, 8, 0.5, false), (5, 0, 0.5, false), (0, 8, 0.5, false),
+            (5, 0, 0.1, true), (8, 0, 0.9, false), (8, 0, nil, false),
+        ] as [(UInt64, UInt64, Double?, Bool)])
+    func ejections(candidate: UInt64, baseline: UInt64, share: Double?, fails: Bool) throws {
+        var evidence = RolloutEvidence(try plan(gates: ["ejected<1.2x"]))
+        var tick = TickCounts()
+        tick.candidateEjections = candidate
+        tick.baselineEjections = baseline
+        tick.ejectionShare = share
+        evidence.add(tick)
+        #expect((evidence.failure != nil) == fails)
+        #expect(evidence.isProven())
+        var restored = RolloutEvidence(try plan(gates: ["ejected<1.2x"]))
+        #expect(restored.restore(evidence.stored) == true)
+        #expect(restored.logFailure == evidence.logFailure)
+    }
+
     @Test("proves an identical candidate, and not one without errors")
     func proves() throws {
         let gates = ["errors<2x", "p99<1.2x", "codes<2x", "errors<50%"]

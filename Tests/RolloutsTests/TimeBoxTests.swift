@@ -4,45 +4,34 @@ internal import Testing
 
 @Suite("A change of weights that reverts")
 struct TimeBoxTests {
-    @Test("reverts once after its time, also if no server ran, and not earlier")
+    @Test("reverts once after its time, and not earlier")
     func reverts() throws {
-        var box = try #require(TimeBox(.lasting, .seconds(60)))
+        var box = try #require(TimeBox(.seconds(60)))
         #expect(box.tick(elapsed: .seconds(59)) == false)
         #expect(box.tick(elapsed: .seconds(-3_600)) == false)
         #expect(box.remaining == .seconds(1))
-        #expect(box.confirm() == false)
         #expect(box.tick(elapsed: .seconds(Int64.max)) == true)
         #expect(box.tick(elapsed: .seconds(1)) == false)
-        #expect(box.phase == .reverted)
+        #expect(box.remaining == .zero)
     }
 
-    @Test("stays after a confirmation")
-    func confirms() throws {
-        var box = try #require(TimeBox(.confirmWithin, .seconds(60)))
-        #expect(box.confirm() == true)
-        #expect(box.confirm() == false)
-        #expect(box.tick(elapsed: .seconds(61)) == false)
-        #expect(box.phase == .confirmed)
-    }
-
-    @Test("ends when another change replaces it")
-    func superseded() throws {
-        var box = try #require(TimeBox(.confirmWithin, .seconds(60)))
-        box.superseded()
-        #expect(box.tick(elapsed: .seconds(61)) == false)
-        #expect(box.confirm() == false)
-        #expect(box.phase == .superseded)
-    }
-
-    @Test("is restored from valid values only")
-    func restores() {
-        let box = TimeBox(.lasting, .seconds(60), phase: .open, elapsed: .seconds(30))
-        #expect(box?.remaining == .seconds(30))
-        for elapsed in [.seconds(-1), .seconds(Int64.max)] as [Duration] {
-            #expect(TimeBox(.lasting, .seconds(60), phase: .open, elapsed: elapsed) == nil)
+    @Test("counts the time in which no server ran, within bounds")
+    func continues() {
+        for (elapsed, remaining) in [(-1, 60), (0, 60), (30, 30), (61, 0), (.max, 0)]
+            as [(Int64, Int64)]
+        {
+            let box = TimeBox(.seconds(60), elapsed: .seconds(elapsed))
+            #expect(box?.remaining == .seconds(remaining))
         }
+    }
+
+    @Test("lasts from a second to a week")
+    func bounds() {
         for duration in [.zero, .milliseconds(999), TimeBox.longest + .seconds(1)] as [Duration] {
-            #expect(TimeBox(.lasting, duration) == nil)
+            #expect(TimeBox(duration) == nil)
+        }
+        for duration in [.seconds(1), TimeBox.longest] as [Duration] {
+            #expect(TimeBox(duration)?.remaining == duration)
         }
     }
 }

@@ -100,6 +100,28 @@ internal import TrafficPolicy
         #expect(!metrics.isNamed("/x.X/M", of: "ended"))
     }
 
+    @Test("The figures of deleted endpoints and backends are kept, up to a bound")
+    func keepsRemoved() {
+        let metrics = LoopMetrics(names)
+        for method in ["/e.E/M", "/e.E/N"] {
+            metrics.series(of: key("e", "gone", method)).figures.started = 3
+        }
+        metrics.series(of: key("e", "gone", "/e.E/M")).figures.inFlight = 1
+        metrics.removeSeries(missingFrom: snapshot(backends: ["kept"]), backendsChanged: true)
+        let removed = metrics.removed[key("e", "gone", "")]
+        #expect(removed?.started == 6 && removed?.inFlight == 0)
+        // A new backend of the name counts from zero; when it is deleted, its figures are added.
+        metrics.series(of: key("e", "gone", "/e.E/M")).figures.started = 1
+        #expect(metrics.figures[key("e", "gone", "/e.E/M")]?.started == 1)
+        metrics.removeSeries(missingFrom: snapshot(backends: ["kept"]), backendsChanged: true)
+        #expect(metrics.removed[key("e", "gone", "")]?.started == 7)
+        for number in 0...LoopMetrics.maxRemoved {
+            metrics.series(of: key("other\(number)", "b", "/e.E/M")).figures.started = 1
+        }
+        metrics.removeSeries(missingFrom: snapshot(backends: ["kept"]), backendsChanged: true)
+        #expect(metrics.removed.count == LoopMetrics.maxRemoved)
+    }
+
     @Test(
         "A call that ends after its endpoint or backend does not create a series",
         arguments: ["gone", "e"])

@@ -42,7 +42,7 @@ internal import Testing
         let format = ReplyFormat(json: isJSON ? Self.json : nil, isCompressed: isCompressed)
         let headers = format.headers
         let fields = Dictionary(
-            uniqueKeysWithValues: headers.fields.map { (headers.name($0), headers.text($0)) })
+            uniqueKeysWithValues: headers.pairs.map { ($0.name, $0.value) })
         #expect(fields[":status"] == "200" && fields["content-type"] == type)
         #expect(fields["grpc-encoding"] == encoding)
         #expect(format.isPlain == (!isJSON && !isCompressed))

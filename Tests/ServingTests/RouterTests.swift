@@ -13,15 +13,15 @@ internal import Upstream
     func resolves() throws {
         let loop = TestLoop()
         loop.install(routes: ["/a.S/", "/a.S/Special"])
-        let path = Array("/a.S/M".utf8)[...]
+        let path = Array("/a.S/M".utf8)
         let resolved = try #require(loop.router.resolve(path, on: TestLoop.port))
         #expect(resolved.policy?.endpoint == "/a.S/")
         #expect(loop.router.resolve(path, on: TestLoop.port) === resolved)
-        let special = loop.router.resolve(Array("/a.S/Special".utf8)[...], on: TestLoop.port)
+        let special = loop.router.resolve(Array("/a.S/Special".utf8), on: TestLoop.port)
         #expect(special?.policy?.endpoint == "/a.S/Special")
         loop.install(routes: ["/a.S/M"])
         #expect(loop.router.resolve(path, on: TestLoop.port)?.policy?.endpoint == "/a.S/M")
-        #expect(loop.router.resolve(Array("/a.S/X".utf8)[...], on: TestLoop.port) == nil)
+        #expect(loop.router.resolve(Array("/a.S/X".utf8), on: TestLoop.port) == nil)
     }
 
     @Test(
@@ -30,7 +30,7 @@ internal import Upstream
     func rejects(path: String) {
         let loop = TestLoop()
         loop.install(routes: ["/a.S/M"])
-        #expect(loop.router.resolve(Array(path.utf8)[...], on: TestLoop.port) == nil)
+        #expect(loop.router.resolve(Array(path.utf8), on: TestLoop.port) == nil)
     }
 
     @Test("A port does not get a path that was resolved for another port")
@@ -44,7 +44,7 @@ internal import Upstream
         let admin = port(
             "admin",
             [Service("weir.A").unary("Change") { (request: RawMessage, _) in request }])
-        let (metrics, path) = (port("metrics", []), Array("/weir.A/Change".utf8)[...])
+        let (metrics, path) = (port("metrics", []), Array("/weir.A/Change".utf8))
         #expect(loop.router.resolve(path, on: metrics) == nil)
         let resolved = try #require(loop.router.resolve(path, on: admin))
         #expect(loop.router.resolve(path, on: admin) === resolved)
@@ -57,7 +57,7 @@ internal import Upstream
         let loop = TestLoop()
         loop.install(routes: ["/a.S/M"])
         let path = try #require(
-            loop.router.resolve(Array("/a.S/M".utf8)[...], on: TestLoop.port))
+            loop.router.resolve(Array("/a.S/M".utf8), on: TestLoop.port))
         let choice = path.choose(shardKey: RawSpan(), &loop.state.context.random)
         guard case .none(let error) = choice.destination.answerer else {
             Issue.record("the backend exists")

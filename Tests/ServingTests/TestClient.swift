@@ -137,8 +137,6 @@ final class TestClient {
     }
 
     private func add(_ block: HeaderBlock, to stream: HTTP2Stream) {
-        responses[stream.id, default: Response()].headers += block.fields.map {
-            (block.name($0), block.text($0))
-        }
+        responses[stream.id, default: Response()].headers += block.pairs.map { ($0.name, $0.value) }
     }
 }

@@ -54,6 +54,7 @@ internal import Transport
                 {
                 case .same: frames += piece
                 case .bytes(let bytes): frames += bytes
+                case .output: Issue.record("a request has no output")
                 }
             } while start < body.count
             return frames
@@ -170,6 +171,9 @@ internal import Transport
                 switch try form.response(piece.span.asBytes, schema) {
                 case .same: body += piece
                 case .bytes(let bytes): body += bytes
+                case .output(let output):
+                    head = output.head ?? head
+                    body += output.body
                 }
                 start += size
             }

@@ -50,6 +50,66 @@ internal import Testing
         await two.close()
     }
 
+    @Test("Only the leader keeps the progress of rollouts, also after its lease was taken over")
+    func fencesProgress() async throws {
+        let etcd = try await EtcdServer()
+        let location = etcd.location
+        let (one, two) = (try await open(location), try await open(location))
+        #expect(try await !one.storeProgress([1], of: 7))
+        try await one.announce(Array("one".utf8))
+        try await two.announce(Array("two".utf8))
+        #expect(await eventually { await one.isLeader })
+        #expect(try await one.serverCount() == 2)
+        #expect(try await one.storeProgress([1], of: 7))
+        #expect(try await !two.storeProgress([2], of: 7))
+        try await two.deleteProgress(except: [])
+        #expect(try await two.progress(of: 7) == [1])
+        await one.close()
+        #expect(await eventually(within: .seconds(1)) { await two.isLeader })
+        #expect(try await two.storeProgress([2], of: 7))
+        #expect(try await two.progress(of: 7) == [2])
+        // More than one transaction deletes.
+        for rollout in 0..<150 as Range<UInt64> {
+            _ = try await two.storeProgress([3], of: rollout)
+        }
+        try await two.deleteProgress(except: [3])
+        #expect(try await two.progress(of: 149) == nil)
+        #expect(try await two.progress(of: 3) == [3])
+        await two.close()
+    }
+
+    @Test("The leader reads the counts of many servers, and removes old values")
+    func counts() async throws {
+        let etcd = try await EtcdServer()
+        guard case .etcd(let location) = try StoreLocation(etcd.location) else { return }
+        let store = try await EtcdStore(location)
+        try await store.announce(Array("one".utf8))
+        // As 150 servers would.
+        for number in 0..<150 {
+            let _: Etcdserverpb_PutResponse = try await store.client.call(
+                "KV/Put",
+                Etcdserverpb_PutRequest(
+                    key: Array("\(store.keys.counts)\(number)".utf8), value: [UInt8(number)]))
+        }
+        #expect(try await store.publishedCounts().count == 150)
+        let first: Etcdserverpb_RangeResponse = try await store.client.call(
+            "KV/Range", Etcdserverpb_RangeRequest(store.keys.probe))
+        let revision = try #require(first.header?.revision)
+        let now = ContinuousClock.now
+        func past() async throws {
+            let _: Etcdserverpb_RangeResponse = try await store.client.call(
+                "KV/Range", Etcdserverpb_RangeRequest(store.keys.probe, revision: revision - 1))
+        }
+        for _ in 0..<3 { try await store.probe() }
+        await store.compact(to: revision + 1, at: now)
+        await store.compact(to: revision + 2, at: now + EtcdStore.compactionAge - .seconds(1))
+        try await past()
+        await store.compact(to: revision + 3, at: now + EtcdStore.compactionAge)
+        await #expect(throws: StoreError.self) { try await past() }
+        #expect(try await store.publishedCounts().count == 150)
+        await store.close()
+    }
+
     @Test("A disconnected server is not the leader, and is listed again when it reconnects")
     func survivesOutages() async throws {
         let etcd = try await EtcdServer()

@@ -230,6 +230,43 @@ internal import Testing
     }
 
     @Test(
+        "The progress of rollouts is kept beside the revisions, until it is deleted",
+        arguments: Kind.allCases)
+    func keepsProgress(kind: Kind) async throws {
+        let place = try await place(kind)
+        var store = try await place.open()
+        try await store.announce(Array("one".utf8))
+        for rollout in [1, .max, 1 << 63] as [UInt64] {
+            #expect(try await store.progress(of: rollout) == nil)
+            for bytes in [[7], [], Array(repeating: 9, count: 1 << 20)] as [[UInt8]] {
+                #expect(try await store.storeProgress(bytes, of: rollout))
+                #expect(try await store.progress(of: rollout) == bytes)
+            }
+        }
+        #expect(try await store.read(after: nil) == StoredHistory())
+        await store.close()
+        store = try await place.open()
+        #expect(try await store.progress(of: .max)?.count == 1 << 20)
+        try await store.announce(Array("two".utf8))
+        try await store.deleteProgress(except: [1, 5])
+        #expect(try await store.progress(of: 1) != nil)
+        #expect(try await store.progress(of: .max) == nil)
+        try await store.deleteProgress(except: [])
+        try await store.deleteProgress(except: [])
+        #expect(try await store.progress(of: 1) == nil)
+        await store.close()
+    }
+
+    @Test("The servers are counted", arguments: Kind.allCases)
+    func countsServers(kind: Kind) async throws {
+        let store = try await place(kind).open()
+        #expect(try await store.serverCount() == 1)
+        try await store.announce(Array("one".utf8))
+        #expect(try await store.serverCount() == 1)
+        await store.close()
+    }
+
+    @Test(
         "An invalid store is rejected with the correct form",
         arguments: [
             ("", "invalid store"), ("weir.db", "invalid store"), ("sqlite:", "invalid store"),

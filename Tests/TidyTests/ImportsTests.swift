@@ -11,9 +11,11 @@ internal import Testing
         ("HTTP2Session", ["CNGHTTP2"]),
         ("Messages", ["CProtobufC"]),
         ("MessageYAML", ["Messages"]),
+        ("Transcoding", ["GRPCWire", "Messages"]),
         ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
+        ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
             "Upstream",
@@ -23,7 +25,7 @@ internal import Testing
             "Serving",
             [
                 "GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy",
-                "Transport", "Upstream",
+                "Transcoding", "Transport", "Upstream",
             ]
         ),
         (
@@ -34,13 +36,14 @@ internal import Testing
             "ControlPlane",
             [
                 "CLibCrypto", "Evidence", "GRPCWire", "Messages", "Observability", "Rollouts",
-                "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
+                "Serving", "StateStores", "TrafficPolicy", "Transcoding", "Transport", "Upstream",
+                "Webhooks",
             ]
         ),
         (
             "Weir",
             [
-                "CBuildInfo", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
+                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
                 "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
@@ -60,9 +63,10 @@ internal import Testing
     /// Modules of pure values, which tests run without sockets, files and clocks.
     static let pure = [
         "TrafficPolicy", "Evidence", "Rollouts", "GRPCWire", "HTTP2Session", "Observability",
+        "Transcoding",
     ]
-    /// The modules of the system that a pure module may import.
-    static let standard = ["Glibc", "Synchronization"]
+    /// The modules of the system and of swift-collections that a pure module may import.
+    static let standard = ["Glibc", "Synchronization", "BasicContainers"]
 
     /// The modules that a file imports.
     static func imports(in file: Scanned) -> Set<String> {

@@ -93,6 +93,6 @@ internal import Transport
         #expect(value(":path") == "/grpc.health.v1.Health/Check")
         #expect(value(":authority") == "model.test")
         #expect(
-            value("grpc-timeout").flatMap { Timeout.parse(Array($0.utf8)[...]) } == 2_000_000_000)
+            value("grpc-timeout").flatMap { Timeout.parse(Array($0.utf8).span) } == 2_000_000_000)
     }
 }

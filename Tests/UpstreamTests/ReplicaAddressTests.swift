@@ -30,6 +30,33 @@ internal import Testing
         #expect(error?.description.contains(text) == true)
     }
 
+    @Test(
+        "Two spellings of an address are one address",
+        arguments: [
+            ("LOCALHOST:1", "localhost:1"), ("[0:0:0:0:0:0:0:1]:80", "[::1]:80"),
+            ("[FE80::A]:1", "[fe80::a]:1"), ("localhost:01", "localhost:1"),
+        ])
+    func normalises(text: String, other: String) throws {
+        #expect(try ReplicaAddress(text) == ReplicaAddress(other))
+        #expect(try ReplicaAddress(text).description == other)
+    }
+
+    @Test(
+        "The error of a URL names the scheme",
+        arguments: [
+            "http://host:80", "https://host", "dns:///host:80", "dns:host:80", "ipv4:10.0.0.7:80",
+            "://",
+        ])
+    func schemes(text: String) {
+        let error = #expect(throws: ReplicaAddress.Invalid.self) { try ReplicaAddress(text) }
+        #expect(error?.description.contains("scheme '") == true)
+    }
+
+    @Test("A name of the length of a scheme is a name")
+    func names() throws {
+        #expect(try ReplicaAddress("dns:80") == .name("dns", port: 80))
+    }
+
     @Test("A dot at the end of a name is not part of the host that certificates name")
     func dropsDots() throws {
         #expect(try ReplicaAddress("model.internal.:1").host == "model.internal")

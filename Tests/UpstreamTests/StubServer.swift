@@ -57,7 +57,7 @@ final class StubServer: Sendable {
                 case .headers(let stream, let endStream):
                     let headers = session.headers(of: stream)
                     server.requests.withLock {
-                        $0.append(headers.fields.map { (headers.name($0), headers.text($0)) })
+                        $0.append(headers.pairs)
                     }
                     if endStream { answer(stream) }
                 case .data(let stream, let range, let endStream):

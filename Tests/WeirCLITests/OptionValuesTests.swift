@@ -58,11 +58,13 @@ internal import Testing
             message { _ = try Bounded.decimal(0.1...60)("inf") }
                 .contains("use a number from 0.1 to 60"))
         #expect(
-            message { _ = try Assignment.parse("v1=90%") }.contains("invalid number '90%'"))
+            message { _ = try Assignment.parse("v1=0,5") }.contains("invalid number '0,5'"))
     }
 
     @Test("A backend's number follows the last equals sign")
     func assignments() throws {
+        #expect(try Assignment.parse("v1=90%").value == 0.9)
+        #expect(try Assignment.parse("v1=1/3").value == 1.0 / 3)
         let assignment = try Assignment.parse("a=b=0.5")
         #expect(assignment.backend == "a=b")
         #expect(assignment.value == 0.5)
@@ -71,6 +73,40 @@ internal import Testing
         ] {
             #expect(throws: ValidationError.self, "\(text)") { try Assignment.parse(text) }
         }
+    }
+
+    @Test(
+        "A share is a number, a percentage or a fraction",
+        arguments: [
+            ("0", 0), ("1", 1), ("0.25", 0.25), (".5", 0.5), ("1e-3", 0.001), ("90%", 0.9),
+            ("0.5%", 0.005), ("1/3", 1.0 / 3), ("2/8", 0.25), ("0/1", 0), ("-1/2", -0.5),
+        ] as [(String, Double)])
+    func shares(text: String, share: Double) throws {
+        #expect(abs(try Bounded.share(text) - share) < 1e-15)
+    }
+
+    @Test(
+        "A text that is not a share is an error that names the forms",
+        arguments: [
+            "", "%", "/", "1/", "/3", "1/0", "0/0", "1/2/3", "90%%", "1/3%", "nan", "inf%", "1e999",
+            "1/nan", "0x1/2", "1 / 3", "½",
+        ])
+    func notShares(text: String) {
+        #expect {
+            _ = try Bounded.share(text)
+        } throws: { error in
+            "\(error)".contains("a fraction such as 1/3")
+        }
+    }
+
+    @Test(
+        "A Duration is written in the form of protobuf's JSON",
+        arguments: [
+            (0, "0.000000000s"), (90, "90.000000000s"), (0.5, "0.500000000s"),
+            (-1.5, "-1.500000000s"), (1e300, "315576000000.000000000s"),
+        ] as [(Double, String)])
+    func durations(seconds: Double, text: String) {
+        #expect(Google_Protobuf_Duration(seconds: seconds).jsonText == text)
     }
 
     @Test("A tolerance is an amount or a percentage")

@@ -41,7 +41,7 @@ internal import Testing
             ("\u{1b}[1mabc\u{1b}[0m", 2, "\u{1b}[1mab\u{1b}[0m"), ("a\u{1b}[1mb", 0, "\u{1b}[1m"),
         ])
     func cuts(line: String, columns: Int, cut: String) {
-        #expect(Style.cut(line[...], to: columns) == cut)
+        #expect(Screen.cut(line[...], to: columns) == cut)
     }
 
     @Test("Any figures of a server are shown without a trap")
@@ -49,6 +49,7 @@ internal import Testing
         #expect(Style.bar(.nan, width: 4) == "····")
         #expect(Style.bar(.infinity, width: 4) == "████")
         #expect(Style.bar(-1, width: 4) == "····")
+        #expect(Style.bar(1, width: 0) == "" && Style.bar(1, width: -1) == "")
         #expect(Style.time(.init(seconds: .max)) == "9223372036854775807 s after 1970")
         #expect(Style.time(.init(seconds: .min)) == "-9223372036854775808 s after 1970")
         #expect(Style.time(.init(seconds: 0)) == "1970-01-01T00:00:00Z")

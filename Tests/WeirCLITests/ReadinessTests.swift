@@ -29,7 +29,7 @@ internal import Testing
         let readiness = Self.worker(
             [Self.replica("b#0", .ready, revision: 6), Self.replica("b#1", .ready, revision: 6)],
             wanted: 2)
-        #expect(readiness.isSettled && readiness.problem == nil)
+        #expect(readiness.isSettled(isExplicit: false) && readiness.problem == nil)
     }
 
     @Test(
@@ -44,7 +44,7 @@ internal import Testing
             Self.replica("b#\(index)", state.1, revision: state.0)
         }
         let readiness = Self.worker(replicas, wanted: 2)
-        #expect(!readiness.isSettled)
+        #expect(!readiness.isSettled(isExplicit: false))
         #expect(
             readiness.problem?.hasPrefix("\(ready) of 2 workers of revision 6 are ready") == true)
     }
@@ -53,7 +53,7 @@ internal import Testing
     func reason() {
         let old = Self.replica("b#0", .ready, revision: 5)
         let stopped = Self.worker([old], wanted: 1, problem: "the update was stopped: b#0 died")
-        #expect(stopped.isSettled)
+        #expect(stopped.isSettled(isExplicit: true))
         #expect(
             stopped.problem
                 == "0 of 1 workers of revision 6 are ready; the update was stopped: b#0 died; "
@@ -61,7 +61,7 @@ internal import Testing
         // The old worker had already ended.
         let dead = Self.replica("b#0", .down, revision: 6, failure: "exited with code 1")
         let crashed = Self.worker([dead], wanted: 1, usable: false)
-        #expect(!crashed.isSettled)
+        #expect(!crashed.isSettled(isExplicit: false))
         #expect(
             crashed.problem
                 == "0 of 1 workers of revision 6 are ready; b#0: exited with code 1")
@@ -71,7 +71,7 @@ internal import Testing
     func superseded() {
         let readiness = Self.worker(
             [Self.replica("b#0", .ready, revision: 7)], wanted: 1, revision: 7)
-        #expect(readiness.isSettled)
+        #expect(readiness.isSettled(isExplicit: false))
         #expect(readiness.problem?.contains("revision 7 replaced revision 6") == true)
     }
 
@@ -92,17 +92,45 @@ internal import Testing
         let old = Self.replica("old:1", .down, revision: 6, failure: "refused")
         let new = Self.replica("new:1 (10.0.0.1)", .down, revision: 6, failure: "refused")
         let kept = Self.upstream([old], ["old:1"], change: .updated(from: Self.before))
-        #expect(kept.isSettled && kept.problem == nil)
+        #expect(kept.isSettled(isExplicit: true) && kept.problem == nil)
         let added = Self.upstream(
             [old, new], ["old:1", "new:1"], change: .updated(from: Self.before))
-        #expect(!added.isSettled)
+        #expect(!added.isSettled(isExplicit: true) && added.isSettled(isExplicit: false))
         #expect(added.problem == "new:1 (10.0.0.1) is not ready: refused")
         let unresolved = Self.upstream(
             [old], ["old:1", "new:1"], change: .updated(from: Self.before))
-        #expect(!unresolved.isSettled && unresolved.problem == "new:1 is not ready")
-        // The servers of a new backend may start later.
-        let created = Self.upstream([new], ["new:1"], change: .created)
-        #expect(created.isSettled && created.problem == nil)
+        #expect(!unresolved.isSettled(isExplicit: true))
+        #expect(unresolved.problem == "new:1 is not ready")
+    }
+
+    @Test("A new upstream needs one ready server; without --wait, its absence is a warning")
+    func created() {
+        let down = Self.replica("a:1", .down, revision: 6, failure: "refused")
+        let ready = Self.replica("b:1", .ready, revision: 6)
+        let connecting = Self.replica("c:1", .connecting, revision: 6)
+        let none = Self.upstream([down], ["a:1"], change: .created)
+        #expect(none.problem == "a:1: refused")
+        #expect(none.isSettled(isExplicit: false) && !none.isSettled(isExplicit: true))
+        #expect(!none.isFailure(isExplicit: false) && none.isFailure(isExplicit: true))
+        let one = Self.upstream([down, ready], ["a:1", "b:1"], change: .created)
+        #expect(one.isSettled(isExplicit: true) && one.problem == nil)
+        #expect(!one.isFailure(isExplicit: true))
+        let soon = Self.upstream([down, connecting], ["a:1", "c:1"], change: .created)
+        #expect(!soon.isSettled(isExplicit: false) && soon.problem == "a:1: refused")
+        let unknown = Self.upstream([], ["a:1"], change: .created)
+        #expect(!unknown.isSettled(isExplicit: false))
+        #expect(unknown.problem == "no server is connected yet")
+    }
+
+    @Test(
+        "A worker that cannot start is a failure, with and without --wait",
+        arguments: [true, false])
+    func worker(isExplicit: Bool) {
+        let dead = Self.replica("b#0", .down, revision: 6, failure: "exited with code 1")
+        let crashed = Self.worker([dead], wanted: 1, usable: false)
+        #expect(crashed.isFailure(isExplicit: isExplicit))
+        let good = Self.worker([Self.replica("b#0", .ready, revision: 6)], wanted: 1)
+        #expect(!good.isFailure(isExplicit: isExplicit))
     }
 
     @Test("Changed TLS settings make all servers count as added")
@@ -120,6 +148,6 @@ internal import Testing
             name: "b", kind: .handler(.init(handler: "h")), revision: 6,
             status: .init(problem: "missing"))
         let readiness = Readiness(backend: backend, revision: 6, change: .created)
-        #expect(readiness.isSettled && readiness.problem == nil)
+        #expect(readiness.isSettled(isExplicit: false) && readiness.problem == nil)
     }
 }

@@ -139,6 +139,73 @@ private struct Answer: Decodable, Equatable {
         #expect(nobody.code == .unavailable)
     }
 
+    @Test("The whole state, rate limits and comparison of shadows")
+    func wholeState() async throws {
+        try await withControl([answering("v1"), answering("v2")]) { weir, _ in
+            try await weir.createEndpoint("api", route: "/api", backend: "v1")
+            let state = try await weir.export()
+            #expect(try await weir.apply(state).changes.isEmpty)
+            let moved = state.replacing("\"/api\"", with: "\"/moved\"")
+            let plan = try await weir.apply(moved, .init(validateOnly: true))
+            #expect(plan.changes.map(\.name) == ["api"] && plan.changes.first?.action == .change)
+            #expect(try await weir.endpoint("api").route == "/api")
+            var error = try await refusal { try await weir.apply("{\"backend\": []}") }
+            #expect(error.code == .invalidArgument && error.message.contains("backend"))
+            #expect(try await weir.export(revision: 1) != state)
+
+            try await weir.setRateLimit("api", requestsPerSecond: 100, burst: 5)
+            #expect(try await weir.export().contains("\"requestsPerSecond\": 100"))
+            error = try await refusal {
+                try await weir.setRateLimit("api", requestsPerSecond: .nan)
+            }
+            #expect(error.field == "rate_limit.requests_per_second")
+            try await weir.setRateLimit("api", requestsPerSecond: nil)
+            #expect(try await !weir.export().contains("requestsPerSecond"))
+
+            var comparison = WeirControl.ShadowComparison()
+            comparison.ignoredFields = ["time"]
+            comparison.tolerances = ["price": .relative(0.01), "count": .absolute(1)]
+            try await weir.setShadowComparison("api", comparison)
+            let compared = try await weir.export()
+            #expect(compared.contains("\"time\"") && compared.contains("\"relative\": 0.01"))
+            try await weir.shadowTraffic("api", backend: "v2", proportion: 0.5)
+            try await weir.resetShadowReport("api", backend: "v2")
+            error = try await refusal { try await weir.resetShadowReport("api", backend: "v1") }
+            #expect(error.code == .notFound)
+        }
+    }
+
+    @Test("Rollouts")
+    func rollouts() async throws {
+        try await withControl([answering("v1"), answering("v2")]) { weir, _ in
+            try await weir.createEndpoint("api", route: "/api", backend: "v1")
+            var plan = WeirControl.RolloutPlan(
+                candidate: "v2", steps: ["10%", "50%"], gates: ["errors<1.5x"])
+            plan.minimum = .seconds(3_600)
+            plan.requirement = .proof
+            plan.onInconclusive = .abort
+            #expect(
+                try await weir.startRollout("api", plan, .init(validateOnly: true)).candidate
+                    == "v2")
+            #expect(try await weir.listRollouts().isEmpty)
+            let started = try await weir.startRollout("api", plan)
+            #expect(started.steps == ["10%", "50%", "100%"] && !started.hasEnded)
+            #expect(try await weir.pauseRollout("api").pause == "operator")
+            #expect(try await weir.resumeRollout("api").pause == "")
+            #expect(try await weir.advanceRollout("api", .init(comment: "fine")).step == 1)
+            #expect(try await weir.listRollouts().map(\.endpoint) == ["api"])
+            try await weir.watchRollout("api") { rollout in
+                if !rollout.hasEnded { try await weir.abortRollout("api", immediately: true) }
+            }
+            let latest = try await weir.rollout("api")
+            #expect(latest.phase == .aborted && latest.weight == 0)
+            try await weir.startRollout("api", plan)
+            #expect(try await weir.promoteRollout("api").phase == .succeeded)
+            let error = try await refusal { _ = try await weir.rollout("none") }
+            #expect(error.code == .notFound)
+        }
+    }
+
     @Test("The published vectors")
     func vectors() throws {
         struct Vectors: Decodable {

@@ -6,7 +6,7 @@ import (
 	"sort"
 
 	"github.com/OneOfOne/xxhash"
-	"weir.local/client/adminv1"
+	"weir.local/weir/clients/go/adminv1"
 )
 
 // An AffinityMap computes the backend of a shard key locally, from intervals of the points [0,

@@ -17,7 +17,7 @@ import (
 	"sort"
 
 	"google.golang.org/grpc"
-	"weir.local/client/adminv1"
+	"weir.local/weir/clients/go/adminv1"
 )
 
 // A Client is a client of a running Weir. It is safe for concurrent use.
@@ -276,6 +276,57 @@ func (c *Client) Stats(ctx context.Context, endpoint string) (*adminv1.Stats, er
 func (c *Client) ShadowReport(ctx context.Context, endpoint string) ([]*adminv1.ShadowReport, error) {
 	reply, err := c.Admin.GetShadowReport(ctx, &adminv1.GetShadowReportRequest{Endpoint: endpoint})
 	return reply.GetReports(), asError(err)
+}
+
+// ResetShadowReport resets the reports of an endpoint's shadows, or of one of them if the backend is
+// not empty.
+func (c *Client) ResetShadowReport(ctx context.Context, endpoint, backend string) error {
+	_, err := c.Admin.ResetShadowReport(
+		ctx, &adminv1.ResetShadowReportRequest{Endpoint: endpoint, Backend: backend})
+	return asError(err)
+}
+
+// SetShadowComparison replaces the rules that compare the responses of an endpoint's shadows.
+func (c *Client) SetShadowComparison(
+	ctx context.Context, endpoint string, comparison *adminv1.ShadowComparison, options ...ChangeOption,
+) (*adminv1.Endpoint, error) {
+	change, note := c.change(options)
+	reply, err := c.Admin.SetShadowComparison(ctx, &adminv1.SetShadowComparisonRequest{
+		Endpoint: endpoint, Comparison: comparison,
+		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
+	})
+	return reply, asError(err)
+}
+
+// SetRateLimit limits the requests of an endpoint; nil removes the limit.
+func (c *Client) SetRateLimit(
+	ctx context.Context, endpoint string, limit *adminv1.RateLimit, options ...ChangeOption,
+) (*adminv1.Endpoint, error) {
+	change, note := c.change(options)
+	reply, err := c.Admin.SetRateLimit(ctx, &adminv1.SetRateLimitRequest{
+		Endpoint: endpoint, RateLimit: limit,
+		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
+	})
+	return reply, asError(err)
+}
+
+// Export returns the whole state for [Client.Apply], or that of a revision if it is not 0.
+func (c *Client) Export(ctx context.Context, revision uint64) (*adminv1.Configuration, error) {
+	reply, err := c.Admin.GetRevision(ctx, &adminv1.GetRevisionRequest{Revision: revision})
+	return reply.GetConfiguration(), asError(err)
+}
+
+// Apply replaces the whole state with a configuration, in one change. It deletes backends and
+// endpoints that the configuration does not contain.
+func (c *Client) Apply(
+	ctx context.Context, configuration *adminv1.Configuration, options ...ChangeOption,
+) (*adminv1.ApplyResponse, error) {
+	change, note := c.change(options)
+	reply, err := c.Admin.Apply(ctx, &adminv1.ApplyRequest{
+		Configuration:    configuration,
+		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
+	})
+	return reply, asError(err)
 }
 
 // Explain returns the backend of a call by name, and the reason; an empty key counts as no key.

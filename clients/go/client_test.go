@@ -15,9 +15,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
-	"weir.local/client/adminv1"
-	"weir.local/client/servev1"
+	"weir.local/weir/clients/go/adminv1"
+	"weir.local/weir/clients/go/servev1"
 )
 
 // The server has backends dynamic and dynamic-2, which return the request of a dynamic call
@@ -136,6 +137,100 @@ func TestTrafficShadowsAndHistory(t *testing.T) {
 	if len(back.Changes) != 1 || back.Changes[0].MovedShare != 0.5 {
 		t.Fatal(back)
 	}
+}
+
+func TestLimitsAndComparison(t *testing.T) {
+	client, ctx := connect(t)
+	endpoint(t, client, ctx, "go-limits")
+	limited, err := client.SetRateLimit(ctx, "go-limits", &adminv1.RateLimit{RequestsPerSecond: 100, Burst: 5})
+	must(t, err)
+	if limited.RateLimit.RequestsPerSecond != 100 || limited.RateLimit.Burst != 5 {
+		t.Fatal(limited)
+	}
+	_, err = client.SetRateLimit(ctx, "go-limits", &adminv1.RateLimit{RequestsPerSecond: -1})
+	refused(t, err, codes.InvalidArgument, "rate_limit.requests_per_second")
+	unlimited, err := client.SetRateLimit(ctx, "go-limits", nil)
+	must(t, err)
+	changed, err := client.SetShadowComparison(
+		ctx, "go-limits", &adminv1.ShadowComparison{IgnoredFields: []string{"time"}})
+	must(t, err)
+	if unlimited.RateLimit != nil || changed.Comparison.IgnoredFields[0] != "time" {
+		t.Fatal(unlimited, changed)
+	}
+	_, err = client.ShadowTraffic(ctx, "go-limits", "dynamic-2", 0.5)
+	must(t, err)
+	must(t, client.ResetShadowReport(ctx, "go-limits", "dynamic-2"))
+	refused(t, client.ResetShadowReport(ctx, "go-limits", "dynamic"), codes.NotFound, "")
+}
+
+func TestTheWholeState(t *testing.T) {
+	client, ctx := connect(t)
+	endpoint(t, client, ctx, "go-state")
+	state, err := client.Export(ctx, 0)
+	must(t, err)
+	same, err := client.Apply(ctx, state)
+	must(t, err)
+	for _, endpoint := range state.Endpoints {
+		if endpoint.Name == "go-state" {
+			endpoint.Route = "/go-moved"
+		}
+	}
+	plan, err := client.Apply(ctx, state, ValidateOnly())
+	must(t, err)
+	if len(same.Changes) != 0 || len(plan.Changes) != 1 || plan.Changes[0].Name != "go-state" {
+		t.Fatal(same, plan)
+	}
+}
+
+func TestRollouts(t *testing.T) {
+	client, ctx := connect(t)
+	endpoint(t, client, ctx, "go-rollout")
+	plan := &adminv1.RolloutPlan{
+		Candidate: "dynamic-2", Steps: []string{"10%", "50%"}, Minimum: durationpb.New(time.Hour),
+	}
+	preview, err := client.StartRollout(ctx, "go-rollout", plan, ValidateOnly())
+	must(t, err)
+	started, err := client.StartRollout(ctx, "go-rollout", plan, Comment("from Go"))
+	must(t, err)
+	if len(preview.Preview) != 3 || len(started.Rollout.Plan.Steps) != 3 {
+		t.Fatal(preview, started)
+	}
+	paused, err := client.PauseRollout(ctx, "go-rollout")
+	must(t, err)
+	resumed, err := client.ResumeRollout(ctx, "go-rollout", ResumeUnchanged)
+	must(t, err)
+	advanced, err := client.AdvanceRollout(ctx, "go-rollout")
+	must(t, err)
+	if paused.Pause != "operator" || resumed.Pause != "" || advanced.Step != 1 {
+		t.Fatal(paused, resumed, advanced)
+	}
+	all, err := client.ListRollouts(ctx)
+	must(t, err)
+	if len(all) != 1 || all[0].Endpoint != "go-rollout" {
+		t.Fatal(all)
+	}
+	must(t, client.WatchRollout(ctx, "go-rollout", func(seen *adminv1.Rollout) bool { return seen.Step != 1 }))
+	_, err = client.AbortRollout(ctx, "go-rollout", true)
+	must(t, err)
+	var last adminv1.RolloutPhase
+	must(t, client.WatchRollout(ctx, "go-rollout", func(seen *adminv1.Rollout) bool {
+		last = seen.Phase
+		return true
+	}))
+	latest, err := client.GetRollout(ctx, "go-rollout")
+	must(t, err)
+	aborted := adminv1.RolloutPhase_ROLLOUT_PHASE_ABORTED
+	if last != aborted || latest.Phase != aborted {
+		t.Fatal(last, latest)
+	}
+	_, err = client.StartRollout(ctx, "go-rollout", plan)
+	must(t, err)
+	promoted, err := client.PromoteRollout(ctx, "go-rollout")
+	must(t, err)
+	if promoted.Phase != adminv1.RolloutPhase_ROLLOUT_PHASE_SUCCEEDED {
+		t.Fatal(promoted)
+	}
+	refused(t, client.WatchRollout(ctx, "none", nil), codes.NotFound, "")
 }
 
 func TestHandleAndOfflineExplain(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
-	"weir.local/client/servev1"
+	"weir.local/weir/clients/go/servev1"
 )
 
 // Metadata that Weir reads and writes.

@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Messages
 internal import Serving
 internal import Synchronization
 internal import Transport
@@ -190,5 +191,20 @@ extension Access.Credentials {
         self.init(
             identities: context.peerIdentities,
             authorization: context.metadata.values("authorization"))
+    }
+}
+
+extension Weir_Admin_V1_GetAccessResponse {
+    /// - Parameter principal: nil for an anonymous caller, who may do everything.
+    init(_ principal: AccessList.Principal?) {
+        let role: Weir_Admin_V1_AccessRole =
+            switch principal?.role ?? .admin {
+            case .viewer: .viewer
+            case .operator: .operator
+            case .admin: .admin
+            }
+        self.init(
+            name: principal?.name ?? "", role: role,
+            endpoints: principal?.endpoints?.sorted() ?? [])
     }
 }

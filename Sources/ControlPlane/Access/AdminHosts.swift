@@ -19,6 +19,21 @@ package struct AdminHosts: Sendable {
         self.names = Set(names.compactMap { HTTPHost($0)?.name })
     }
 
+    /// Whether an `Origin` has the host and the port of a request. The scheme is not compared,
+    /// because a proxy in front of the server may have another one.
+    static func isOwn(_ origin: String, of host: HTTPHost?) -> Bool {
+        guard let host, let end = origin.firstRange(of: "://")?.upperBound else { return false }
+        let scheme = origin[..<end].lowercased()
+        let ports = ["http://": ":80", "https://": ":443"]
+        let defaultPort = ports[scheme] ?? ""
+        func full(_ authority: String) -> String {
+            let text = authority.lowercased()
+            return !defaultPort.isEmpty && text.hasSuffix(defaultPort)
+                ? String(text.dropLast(defaultPort.count)) : text
+        }
+        return full(String(origin[end...])) == full(host.text)
+    }
+
     /// Whether a request may name a host. A request of HTTP/1.0, which browsers do not send, may
     /// omit it.
     func allow(_ host: HTTPHost?) -> Bool {

@@ -34,6 +34,12 @@ protocol ChangeRequest: WireMessage {
     var expectedRevision: UInt64? { get }
     var validateOnly: Bool { get }
     var note: Weir_Admin_V1_ChangeNote? { get }
+    /// Whether the change is made although the state is frozen.
+    var overrideFreeze: Bool { get }
+}
+
+extension ChangeRequest {
+    var overrideFreeze: Bool { false }
 }
 
 /// A request that concerns one endpoint, or all if the name is empty.
@@ -66,6 +72,7 @@ extension Weir_Admin_V1_SetShadowComparisonRequest: ChangeRequest {}
 extension Weir_Admin_V1_ApplyRequest: ChangeRequest {}
 extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
 extension Weir_Admin_V1_ConfirmTrafficRequest: ChangeRequest {}
+extension Weir_Admin_V1_SetFreezeRequest: ChangeRequest {}
 extension Weir_Admin_V1_StartRolloutRequest: ChangeRequest {}
 extension Weir_Admin_V1_PauseRolloutRequest: ChangeRequest {}
 extension Weir_Admin_V1_ResumeRolloutRequest: ChangeRequest {}
@@ -91,6 +98,7 @@ extension ControlPlane.ChangeOptions {
         self.init(
             expectedRevision: request.expectedRevision, validateOnly: request.validateOnly,
             author: author.map { $0.printable(limit: Self.maxAuthorBytes) }
-                ?? (note.author.isEmpty ? caller : note.author), comment: note.comment)
+                ?? (note.author.isEmpty ? caller : note.author), comment: note.comment,
+            ignoresFreeze: request.overrideFreeze)
     }
 }

@@ -4,6 +4,18 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlPlane {
+    nonisolated func addingFreezes(_ methods: AdminMethods) -> AdminMethods {
+        methods
+            // It concerns all endpoints.
+            .change("SetFreeze", .admin) { (request: Weir_Admin_V1_SetFreezeRequest, options) in
+                try await self.setFreeze(request, options: options)
+            }
+            .read("GetFreeze", .viewer) { (_: Weir_Admin_V1_GetFreezeRequest, view) in
+                Weir_Admin_V1_GetFreezeResponse(
+                    freeze: view.freeze.map { .init($0) }, revision: view.state.revision)
+            }
+    }
+
     nonisolated func addingRollouts(_ methods: AdminMethods) -> AdminMethods {
         methods
             .change("StartRollout", .operator) {
@@ -13,7 +25,9 @@ extension ControlPlane {
             }
             .change("PauseRollout", .operator) {
                 (request: Weir_Admin_V1_PauseRolloutRequest, options) in
-                try await self.decideRollout(request.endpoint, options: options) {
+                try await self.decideRollout(
+                    request.endpoint, options: options, lowersRisk: true
+                ) {
                     (machine, _) throws(RolloutMachine.Rejection) in
                     try machine.pause(by: options.author)
                 }
@@ -45,7 +59,9 @@ extension ControlPlane {
             }
             .change("AbortRollout", .operator) {
                 (request: Weir_Admin_V1_AbortRolloutRequest, options) in
-                try await self.decideRollout(request.endpoint, options: options) {
+                try await self.decideRollout(
+                    request.endpoint, options: options, lowersRisk: true
+                ) {
                     (machine, _) throws(RolloutMachine.Rejection) in
                     try machine.abort(by: options.author, isImmediate: request.immediate)
                 }

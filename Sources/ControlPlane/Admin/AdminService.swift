@@ -30,7 +30,7 @@ extension ControlPlane {
 
     nonisolated var adminMethods: AdminMethods {
         let changes = addingTraffic(addingObjects(AdminMethods(self)))
-        return addingRollouts(addingHistory(addingLeases(addingReads(changes))))
+        return addingFreezes(addingRollouts(addingHistory(addingLeases(addingReads(changes)))))
     }
 
     private nonisolated func addingObjects(_ methods: AdminMethods) -> AdminMethods {
@@ -138,7 +138,7 @@ extension ControlPlane {
                 try view.shadowReports(request.endpoint, backend: request.backend)
             }
             .sampledRead("GetStats", .viewer) { (request: Weir_Admin_V1_GetStatsRequest, view) in
-                try view.stats(endpoint: request.endpoint)
+                try view.stats(endpoint: request.endpoint, deleted: request.deleted)
             }
             .unary("ResetShadowReport", .operator) {
                 (request: Weir_Admin_V1_ResetShadowReportRequest, context) in
@@ -218,6 +218,9 @@ extension ControlPlane {
             .read("CompareRevisions", .viewer) {
                 (request: Weir_Admin_V1_CompareRevisionsRequest, view) in
                 try view.compare(request.fromRevision, request.toRevision)
+            }
+            .unary("GetAccess", .viewer) { (_: Weir_Admin_V1_GetAccessRequest, context) in
+                Weir_Admin_V1_GetAccessResponse(try self.access.require(context))
             }
             .unary("ListInstances", .viewer) {
                 (request: Weir_Admin_V1_ListInstancesRequest, context) in

@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Messages
 internal import Serving
+internal import Transcoding
 internal import Transport
 internal import Upstream
 
@@ -83,7 +84,12 @@ extension ControlState.Backend {
         } catch {
             throw .invalid("backend.descriptor_set", "invalid FileDescriptorSet: \(error)")
         }
-        if requiresImports { try Self.checkImports(schema.missingImports) }
+        if requiresImports {
+            try Self.checkImports(schema.missingImports)
+            if let problem = TranscodingTable(schema).problems.first {
+                throw .invalid("backend.descriptor_set", problem)
+            }
+        }
         descriptorSet = message.descriptorSet
     }
 

@@ -1,4 +1,5 @@
 internal import Messages
+internal import Rollouts
 internal import Serving
 internal import TrafficPolicy
 internal import Upstream
@@ -48,7 +49,14 @@ extension ControlState.Configuration.Endpoint {
             rateLimit: try message.rateLimit.map { (limit) throws(ControlError) in
                 try .init(limit)
             }, methods: try HTTPMethods(message.methods), cors: try CORSPolicy?(message.cors),
-            httpShardKey: try HTTPShardKey?(message.httpShardKey))
+            rollout: try message.rollout.map { (plan) throws(ControlError) in
+                do throws(ControlError) {
+                    _ = try RolloutPlan(plan)
+                } catch {
+                    throw error.moved(from: "plan", to: "rollout")
+                }
+                return plan
+            }, httpShardKey: try HTTPShardKey?(message.httpShardKey))
     }
 }
 
@@ -60,7 +68,7 @@ extension Weir_Admin_V1_Configuration {
             backends.append(try .init(sparse: backend, secrets: secrets))
         }
         for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
-            var message = Weir_Admin_V1_EndpointConfiguration(endpoint)
+            var message = Weir_Admin_V1_EndpointConfiguration(endpoint.beforeRollout)
             message.comparison = try message.comparison?.without(.init(ControlState.Comparison()))
             for index in message.shadows.indices {
                 message.shadows[index].options = try message.shadows[index].options?.without(
@@ -80,7 +88,21 @@ extension Weir_Admin_V1_EndpointConfiguration {
             shadows: endpoint.shadows.map { .init($0) }, comparison: .init(endpoint.comparison),
             rateLimit: endpoint.rateLimit.map { .init($0) }, methods: endpoint.methods.names,
             cors: endpoint.cors.map { .init($0) },
+            rollout: endpoint.rollout.flatMap { $0.isRunning ? $0.request : nil },
             httpShardKey: endpoint.httpShardKey.map { .init($0) })
+    }
+}
+
+extension ControlState.Endpoint {
+    /// The endpoint with the weights from which a running rollout starts.
+    fileprivate var beforeRollout: Self {
+        guard let rollout, rollout.isRunning else { return self }
+        var endpoint = self
+        endpoint.weights = rollout.baseline
+        if rollout.ownsShadow {
+            endpoint.shadows.removeAll { $0.backend == rollout.candidate }
+        }
+        return endpoint
     }
 }
 

@@ -1,10 +1,11 @@
 internal import GRPCWire
 internal import Messages
+internal import Rollouts
 
 /// A field of a request: accepts a valid value, or throws an error that names the field.
 struct RequestField {
     /// The longest duration of a request: a week.
-    private static let maxSeconds: Int64 = 604_800
+    private static let maxSeconds = RolloutPlan.longest.components.seconds
 
     private let path: String
 

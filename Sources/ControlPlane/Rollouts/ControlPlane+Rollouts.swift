@@ -6,80 +6,44 @@ internal import Rollouts
 internal import Serving
 internal import StateStores
 internal import TrafficPolicy
+internal import Upstream
 
 internal import struct FoundationEssentials.Date
 
 /// Drives the rollouts of the state: counts, decides, stores.
 ///
 /// ```
-///   each second, on the leader:
-///     dataPlane.takeCohorts -> evidence -> machine.tick --> change of the state by
-///                                                           'rollout/ENDPOINT', if it decides
+///   each second:                dataPlane.takeCohorts -> counts of this server
+///   on the leader:              counts of all servers -> evidence -> machine.tick --> change of
+///                               the state by 'rollout/ENDPOINT', if it decides
+///   every few seconds:          the leader stores evidence and position; others publish counts
 /// ```
 ///
-/// A decision is stored together with the evidence before its weights are served. The other servers
-/// of a fleet publish their counts for the leader.
+/// A decision is stored together with the evidence before its weights are served. While the store
+/// is lost, the counts and the evidence stay in memory.
 extension ControlPlane {
     /// Ticks each running rollout.
     func tickRollouts() async {
         let names = state.endpoints.values.filter { $0.rollout?.isRunning == true }
             .map(\.name).sorted()
-        let kept = storeProblem == nil ? Set(names) : []
-        if rollouts.contains(where: { !kept.contains($0.key) }) {
-            rollouts = rollouts.filter { kept.contains($0.key) }
-            showRollouts(isDriving: false)
-        }
-        let isDriving = kept.isEmpty ? false : await store.isLeader
-        guard isDriving || names.isEmpty else {
-            rolloutHooks.removeAll()
-            for name in names where kept.contains(name) {
-                await tickRollout(name, isDriving: false, [])
-            }
-            showRollouts(isDriving: false)
-            return await publishCounts()
-        }
-        notifyWebhooks()
-        guard isDriving else { return }
-        let others = await publishedCounts()
-        for name in names { await tickRollout(name, isDriving: true, others) }
-        showRollouts(isDriving: true)
+        rollouts = rollouts.filter { names.contains($0.key) }
+        let isLeader = await store.isLeader
+        if !isLeader, !names.isEmpty { rolloutHooks.removeAll() } else { notifyWebhooks() }
+        let others = isLeader && !names.isEmpty ? await publishedCounts() : []
+        for name in names { await tickRollout(name, isLeader: isLeader, others) }
+        showRollouts()
+        if isLeader { await storeProgress() } else { await publishCounts() }
     }
 
     /// Only the server that drives a rollout has all of its evidence.
-    private func showRollouts(isDriving: Bool) {
-        let rollouts = isDriving ? rollouts : [:]
-        views.update { $0.rollouts = rollouts }
-    }
-
-    /// The counts that the other servers have published.
-    private func publishedCounts() async -> [Weir_Store_V1_RolloutCounts] {
-        do throws(StoreError) {
-            return try await store.publishedCounts().compactMap {
-                try? Weir_Store_V1_RolloutCounts(serializedBytes: $0)
-            }
-        } catch {
-            // Lost counts cost evidence, not validity.
-            return []
-        }
-    }
-
-    /// Publishes the counts of this server for the leader.
-    private func publishCounts() async {
-        guard let instance = views.current.instance?.id, !rollouts.isEmpty else { return }
-        let counts = Weir_Store_V1_RolloutCounts(
-            instance: instance,
-            endpoints: rollouts.sorted { $0.key < $1.key }.map { .init($0, $1.published) })
-        guard let bytes = try? counts.serializedBytes() else { return }
-        do throws(StoreError) {
-            try await store.publish(counts: bytes)
-        } catch {
-            // The next publication contains the same seconds.
-            return
-        }
+    private func showRollouts() {
+        let driven = rollouts.filter { $0.value.isDriven }
+        guard !driven.isEmpty || !views.current.rollouts.isEmpty else { return }
+        views.update { $0.rollouts = driven }
     }
 
     private func tickRollout(
-        _ name: String, isDriving: Bool, _ others: [Weir_Store_V1_RolloutCounts]
+        _ name: String, isLeader: Bool, _ others: [Weir_Store_V1_RolloutCounts]
     ) async {
         let cohorts = (try? await dataPlane.takeCohorts(of: name)) ?? []
         let shadow = await shadowProgress(of: name)
@@ -88,48 +52,85 @@ extension ControlPlane {
         let (now, second) = (ContinuousClock.now, DataPlane.second)
         let weight =
             endpoint.weights.weights.first { $0.backend == stored.candidate }?.weight ?? 0
-        var running: RunningRollout
-        if let known = rollouts[name], known.rollout.id == stored.id {
-            running = known
-            running.follow(stored, second: second, isDriving: isDriving)
-        } else {
-            running = RunningRollout(stored, weight: weight, now: now, second: second)
-        }
-        running.note(weight: weight, second: second)
-        let counts = running.counts(cohorts)
-        guard isDriving else {
-            running.keep(counts, shadow: shadow, now: now)
-            rollouts[name] = running
+        var running =
+            rollouts[name].flatMap { $0.rollout.id == stored.id ? $0 : nil }
+            ?? RunningRollout(stored, weight: weight, now: now, second: second)
+        running.follow(stored)
+        running.count(cohorts, shadow: shadow, weight: weight, at: second)
+        running.note(
+            candidate: replicaFigures(of: [stored.candidate]),
+            baseline: replicaFigures(of: stored.baseline.weights.map(\.backend)), weight: weight)
+        rollouts[name] = running
+        guard isLeader, await lead(name) else {
+            rollouts[name]?.yieldLead(now: now)
             return
         }
-        var requests: UInt64 = 0
-        for other in others where other.instance != views.current.instance?.id {
+        await drive(name, others)
+    }
+
+    /// Continues from the stored progress of a rollout unless this server drives it already.
+    ///
+    /// - Returns: whether it drives the rollout.
+    private func lead(_ name: String) async -> Bool {
+        guard let running = rollouts[name] else { return false }
+        guard !running.isDriven else { return true }
+        do throws(StoreError) {
+            let progress = try await storedProgress(of: running.rollout.id)
+            guard rollouts[name]?.rollout.id == running.rollout.id else { return false }
+            rollouts[name]?.takeLead(from: progress, as: countingName, now: .now)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private func drive(_ name: String, _ others: [Weir_Store_V1_RolloutCounts]) async {
+        guard var running = rollouts[name] else { return }
+        running.add(running.published, of: countingName)
+        for other in others where other.instance != countingName {
             for endpoint in other.endpoints where endpoint.endpoint == name {
-                requests &+= running.add(.init(endpoint), of: other.instance)
+                running.add(.init(endpoint), of: other.instance)
             }
         }
-        var tick = running.tick(counts, shadow: shadow, others: requests, now: now)
+        var tick = running.tick(now: .now)
         let backends = views.current.routing.backends
-        tick.isCandidateUsable = Self.isUsable(backends[stored.candidate])
-        tick.isBaselineUsable = stored.baseline.weights.contains {
+        tick.isCandidateUsable = Self.isUsable(backends[running.rollout.candidate])
+        tick.isBaselineUsable = running.rollout.baseline.weights.contains {
             Self.isUsable(backends[$0.backend])
         }
+        tick.freeze = state.freeze(at: Date())?.description
         let current = running.current
         tick.isConfirmed = isConfirmed(name, current)
         var machine = current.machine
-        let change = machine.tick(tick)
+        let event = event(of: current, tick)
+        let change = event(&machine)
         if change == nil { running.ticked(machine) }
         rollouts[name] = running
-        if let change { await decide(name, current, tick, change) }
+        if let change { await decide(name, current, change, event) }
+    }
+
+    /// The event of this tick: that a backend has changed, or the tick.
+    private func event(
+        of rollout: ControlState.Rollout, _ tick: RolloutMachine.Tick
+    ) -> @Sendable (inout RolloutMachine) -> RolloutMachine.Change? {
+        // Rollouts of earlier versions have no digest.
+        let isSame =
+            rollout.definitions == 0 || state.definitions(of: rollout) == rollout.definitions
+        let changed = rollout.backends.compactMap { state.backends[$0] }
+            .max { $0.revision < $1.revision }
+        guard !isSame, let changed else { return { $0.tick(tick) } }
+        let text = "backend '\(changed.name)' was changed in revision \(changed.revision)"
+        return { $0.definitionChanged(text) ?? $0.tick(tick) }
     }
 
     /// Stores a decision of the rollout itself.
     private func decide(
-        _ name: String, _ current: ControlState.Rollout, _ tick: RolloutMachine.Tick,
-        _ decision: RolloutMachine.Change
+        _ name: String, _ current: ControlState.Rollout, _ decision: RolloutMachine.Change,
+        _ event: @escaping @Sendable (inout RolloutMachine) -> RolloutMachine.Change?
     ) async {
         let options = ChangeOptions(
-            author: "rollout/\(name)", comment: decision.text.printable(limit: 1_000))
+            author: "rollout/\(name)", comment: decision.text.printable(limit: 1_000),
+            ignoresFreeze: true)
         do {
             let endpoint = try await change(options) { (state) throws(ControlError) in
                 let known = state.endpoints[name]?.rollout
@@ -137,10 +138,10 @@ extension ControlPlane {
                 guard known?.id == current.id, known?.decisions == current.decisions else {
                     return nil as ControlState.Endpoint?
                 }
-                return try state.decide(name, current: current) { $0.tick(tick) }
+                return try state.decide(name, current: current) { event(&$0) }
             }.result
             guard let rollout = endpoint?.rollout else { return }
-            rollouts[name]?.decided(rollout, second: DataPlane.second)
+            rollouts[name]?.follow(rollout)
             rollouts[name]?.problem = nil
             log.notice(
                 "rollout \(decision.text)",
@@ -153,6 +154,21 @@ extension ControlPlane {
                 "a decision of a rollout cannot be stored; it will be tried again",
                 metadata: ["endpoint": "\(name)", "reason": "\(problem)"])
         }
+    }
+
+    /// The replicas of backends on this server; none for Swift code.
+    private func replicaFigures(of backends: [String]) -> ReplicaFigures {
+        var figures = ReplicaFigures()
+        for backend in backends {
+            guard case .replicas(let set) = views.current.routing.backends[backend] else {
+                continue
+            }
+            for replica in set.statuses {
+                figures.replicas += 1
+                figures.ejections &+= replica.ejections
+            }
+        }
+        return figures
     }
 
     /// The totals of the candidate's shadow; nil without one.
@@ -179,83 +195,6 @@ extension ControlPlane {
                 }
             }
             return progress
-        }
-    }
-
-    // MARK: Operators
-
-    func startRollout(
-        _ name: String, _ request: Weir_Admin_V1_RolloutPlan, options: ChangeOptions
-    ) async throws -> Weir_Admin_V1_StartRolloutResponse {
-        let (traffic, before) = await views.readSampled(includesBackends: false) { view in
-            (view.traffic(of: name), view.state.endpoints[name])
-        }
-        try checkWebhooks(request)
-        let plan = try RolloutPlan(request)
-        if let before {
-            let preview = RolloutPreview(
-                plan, map: before.map, history: before.history, baseline: before.weights,
-                requestsPerSecond: traffic.perSecond, errorShare: traffic.errorShare)
-            try plan.checkProof(preview, traffic)
-        }
-        let id = UInt64.random(in: 1 ... .max)
-        let now = Date()
-        let (endpoint, revision) = try await change(options) { (state) throws(ControlError) in
-            try state.startRollout(
-                name, request, id: id, author: options.author, at: now)
-        }
-        var response = Weir_Admin_V1_StartRolloutResponse(
-            revision: revision, requestsPerSecond: traffic.perSecond,
-            errorShare: traffic.errorShare)
-        guard let rollout = endpoint.rollout, let before else { return response }
-        response.rollout = .init(endpoint, rollout, RolloutEvidence(rollout.plan))
-        let preview = RolloutPreview(
-            rollout.plan, map: before.map, history: before.history, baseline: rollout.baseline,
-            requestsPerSecond: traffic.perSecond, errorShare: traffic.errorShare)
-        response.preview = preview.steps.map { step in
-            .init(
-                step: step.text, movedShare: step.movedShare,
-                timeToProof: step.timeToProof.map { .init($0) })
-        }
-        return response
-    }
-
-    /// Passes an operator's event to a rollout.
-    func decideRollout(
-        _ name: String, options: ChangeOptions,
-        _ event:
-            @Sendable (inout RolloutMachine, ControlState.Endpoint) throws(RolloutMachine.Rejection)
-            -> RolloutMachine.Change?
-    ) async throws -> Weir_Admin_V1_Rollout {
-        let current = rollouts[name]?.current
-        let endpoint = try await change(options) { (state) throws(ControlError) in
-            let before = try state.existingEndpoint(name)
-            return try state.decide(name, current: current) { (machine) throws(ControlError) in
-                do throws(RolloutMachine.Rejection) {
-                    return try event(&machine, before)
-                } catch {
-                    throw .rollout(of: name, error.reason)
-                }
-            }
-        }.result
-        guard let rollout = endpoint.rollout else { throw ControlError.noRollout(of: name) }
-        if !options.validateOnly {
-            rollouts[name]?.follow(rollout, second: DataPlane.second, isDriving: true)
-        }
-        return .init(endpoint, rollout, rollout.evidence)
-    }
-
-    nonisolated func watchRollout(
-        _ name: String, _ send: (Weir_Admin_V1_Rollout) async throws -> Void
-    ) async throws {
-        var sent: [UInt8] = []
-        while !health.isDraining {
-            let rollout = try views.current.rollout(of: name)
-            let bytes = try rollout.serializedBytes()
-            if bytes != sent { try await send(rollout) }
-            sent = bytes
-            if rollout.phase == .aborted || rollout.phase == .succeeded { return }
-            try await Task.sleep(for: .seconds(1))
         }
     }
 }

@@ -39,6 +39,12 @@ extension ControlState {
         var rollout = Rollout(
             id: id, request: request, baseline: endpoint.weights, author: author, started: time,
             machine: RolloutMachine(plan))
+        rollout.definitions = definitions(of: rollout)
+        rollout.digest = RolloutDigest.of(request, backends[plan.candidate])
+        if let before = endpoint.rollout {
+            rollout.earlierDigests = (before.earlierDigests + [before.digest])
+                .suffix(Rollout.maxEarlierDigests)
+        }
         guard
             !rollout.ownsShadow
                 || !endpoint.shadows.contains(where: { $0.backend == plan.candidate })
@@ -70,9 +76,12 @@ extension ControlState {
         if let current, current.id == rollout.id, current.decisions == rollout.decisions {
             rollout = current
         }
-        let adopted = rollout.machine.state.adoptedWeight
+        let (adopted, entry) = (
+            rollout.machine.state.adoptedWeight, rollout.machine.state.entry
+        )
         guard let change = try event(&rollout.machine) else { return endpoint }
         rollout.decided()
+        if entry != rollout.machine.state.entry { beginEvidence(of: &rollout) }
         if rollout.machine.state.adoptedWeight != nil, adopted == nil,
             let others = endpoint.weights.without(rollout.candidate)
         {
@@ -81,6 +90,29 @@ extension ControlState {
         endpoint.rollout = rollout
         try follow(change, of: &endpoint)
         return put(endpoint)
+    }
+
+    /// A step was entered. Its evidence begins, or all evidence if a backend has changed.
+    private func beginEvidence(of rollout: inout Rollout) {
+        let definitions = definitions(of: rollout)
+        var evidence: RolloutEvidence
+        // Rollouts of earlier versions have no digest.
+        if definitions == rollout.definitions || rollout.definitions == 0 {
+            evidence = rollout.evidence
+            evidence.restart()
+            rollout.definitions = definitions
+        } else {
+            evidence = RolloutEvidence(rollout.plan)
+            rollout.definitions = definitions
+            rollout.evidenceEntry = rollout.machine.state.entry
+            rollout.digest = RolloutDigest.of(rollout.request, backends[rollout.candidate])
+        }
+        rollout.gates = evidence.stored
+    }
+
+    /// The digest of the definitions of a rollout's backends.
+    func definitions(of rollout: Rollout) -> UInt64 {
+        RolloutDigest.of(rollout.backends.map { backends[$0] })
     }
 
     /// Sets the weights and the shadow that the rollout requires.

@@ -20,6 +20,16 @@ extension ControlState {
         /// The evidence.
         var gates: [RolloutEvidence.StoredGate] = []
         var decisions: UInt64 = 0
+        /// The entry of a step at which the evidence began: later than the first one if a backend
+        /// has changed since.
+        var evidenceEntry: UInt64 = 0
+        /// The digest of the definitions of its backends to which the evidence belongs; 0 if it is
+        /// unknown.
+        var definitions: UInt64 = 0
+        /// Identifies what the rollout does; 0 if it is unknown. See `RolloutDigest`.
+        var digest: UInt64 = 0
+        /// The digests of the endpoint's earlier rollouts, oldest first.
+        var earlierDigests: [UInt64] = []
 
         /// The evidence until the latest decision. Sums that do not match the gates are dropped,
         /// which costs evidence and not validity.
@@ -41,6 +51,16 @@ extension ControlState {
         var ownsWeights: Bool { isRunning && machine.state.pause != .otherChange }
         var ownsShadow: Bool {
             plan.steps.contains { if case .shadow = $0 { true } else { false } }
+        }
+
+        /// The most earlier rollouts that are known not to start again by the same configuration.
+        static let maxEarlierDigests = 32
+
+        /// Whether a plan is the one of this rollout, or of one before it that would do the same.
+        func hasRun(_ plan: Weir_Admin_V1_RolloutPlan, _ digest: UInt64) -> Bool {
+            // Rollouts of earlier versions have no digest.
+            self.digest == digest || earlierDigests.contains(digest)
+                || (self.digest == 0 && request == plan)
         }
 
         /// The backends that the rollout needs, sorted.

@@ -32,23 +32,49 @@ extension ControlState.Rollout {
             id: message.id, request: request, baseline: baseline, author: message.author,
             started: Date(time), machine: machine,
             gates: message.gates.compactMap(RolloutEvidence.StoredGate.init),
-            decisions: message.decisions)
+            decisions: message.decisions, evidenceEntry: message.evidenceEntry,
+            definitions: message.definitions, digest: message.digest,
+            earlierDigests: message.earlierDigests.suffix(Self.maxEarlierDigests))
+    }
+
+    /// The rollout with the position and the evidence of a later moment; nil if they do not belong
+    /// to its latest decision.
+    func progressed(_ message: Weir_Store_V1_Rollout) -> ControlState.Rollout? {
+        guard message.id == id, message.decisions == decisions,
+            let state = RolloutState(message),
+            let machine = RolloutMachine(plan, stored: state)
+        else { return nil }
+        var progressed = self
+        progressed.machine = machine
+        progressed.gates = message.gates.compactMap(RolloutEvidence.StoredGate.init)
+        return progressed
     }
 }
 
 extension Weir_Store_V1_Rollout {
     init(_ rollout: ControlState.Rollout) {
+        self.init(position: rollout)
+        plan = rollout.request
+        baseline = .init(rollout.baseline)
+        author = rollout.author
+        started = .init(rollout.started)
+        evidenceEntry = rollout.evidenceEntry
+        definitions = rollout.definitions
+        digest = rollout.digest
+        earlierDigests = rollout.earlierDigests
+    }
+
+    /// What changes between decisions.
+    init(position rollout: ControlState.Rollout) {
         let state = rollout.machine.state
         self.init(
-            id: rollout.id, plan: rollout.request, baseline: .init(rollout.baseline),
-            author: rollout.author, started: .init(rollout.started),
-            decisions: rollout.decisions, phase: .init(state.phase),
+            id: rollout.id, decisions: rollout.decisions, phase: .init(state.phase),
             step: UInt32(clamping: state.step), pause: state.pause?.rawValue ?? "",
             pausedPhase: state.pausedPhase.map { .init($0) } ?? .unspecified,
             adoptedWeight: state.adoptedWeight,
             abortPosition: UInt32(clamping: state.abortPosition), reason: state.reason,
             inPhase: .init(state.inPhase), quiet: .init(state.quiet), requests: state.requests,
-            gates: rollout.gates.map { .init($0) })
+            gates: rollout.gates.map { .init($0) }, entry: state.entry)
     }
 }
 
@@ -72,6 +98,7 @@ extension RolloutState {
         reason = message.reason
         (self.inPhase, self.quiet) = (inPhase, quiet)
         requests = message.requests
+        entry = message.entry
     }
 }
 
@@ -79,9 +106,10 @@ extension Duration {
     /// A stored duration of at most a week; nil for others.
     init?(stored message: Google_Protobuf_Duration?) {
         let message = message ?? .init()
-        guard (0...604_800).contains(message.seconds), (0...999_999_999).contains(message.nanos)
-        else { return nil }
-        self = .seconds(message.seconds) + .nanoseconds(Int64(message.nanos))
+        guard message.seconds >= 0, (0...999_999_999).contains(message.nanos) else { return nil }
+        let duration = Duration.seconds(message.seconds) + .nanoseconds(Int64(message.nanos))
+        guard duration <= RolloutPlan.longest else { return nil }
+        self = duration
     }
 }
 

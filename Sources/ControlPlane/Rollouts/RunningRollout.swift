@@ -1,27 +1,49 @@
+internal import Messages
 internal import Observability
 internal import Rollouts
 
-/// A rollout on the server that drives it, with what it has counted since the latest decision.
+/// A rollout on a server: what this server counts for it and, if the server drives it, what has
+/// happened since the latest decision.
+///
+/// ```
+///              becomes the leader: continues from the stored progress
+///   counting ---------------------------------------------------------> driving
+///       ^                                                                  |
+///       '------------------ is no longer the leader -----------------------'
+/// ```
+///
+/// Each server keeps the counts of its last seconds, and the leader adds those of all servers, its
+/// own like the others, that are later than the ones it has added.
 struct RunningRollout: Sendable {
+    /// What the evidence contains of one server.
+    struct Counted: Sendable, Equatable {
+        var second: UInt64 = 0
+        var shadow = ShadowProgress()
+        var ejections = EjectionProgress()
+    }
+
     /// The rollout with the time and the requests since its latest decision.
     private(set) var rollout: ControlState.Rollout
     private(set) var evidence: RolloutEvidence
+    private(set) var isDriven = false
+    /// Whether this server has driven the rollout, so that its evidence may be the latest.
+    private var wasDriven = false
     /// When the rollout was ticked.
     private var last: ContinuousClock.Instant
-    /// The candidate's weight from a second of the loops' clock on; nil in seconds in which it
-    /// changed. In order.
-    private var weights: [(from: UInt64, weight: Double?)]
-    /// The second in which the step began.
-    private var stepSecond: UInt64
-    /// Whether the stored evidence may contain counts of this and of other servers.
-    private let isRestored: Bool
-    private var shadow: ShadowProgress?
+    private var seconds: StepSeconds
     /// The counts of this server for the leader.
     private(set) var published: PublishedCounts
-    /// The latest counts of other servers that were added.
-    private var others: [String: (second: UInt64, shadow: ShadowProgress)] = [:]
+    /// The latest totals of ejections on this server.
+    private var latestEjections: (candidate: UInt64, baseline: UInt64)?
+    private var counted: [String: Counted] = [:]
+    /// Whether the evidence may contain counts of servers that `counted` lacks.
+    private var mayContainOthers = false
     /// The most servers whose counts are added.
-    private static let maxOthers = 4_096
+    private static let maxServers = 4_096
+    /// New requests at the candidate in this step.
+    private var requests: UInt64 = 0
+    /// When the progress was stored; nil if it must be now.
+    private var storedAt: ContinuousClock.Instant?
     /// The latest problem that was logged.
     var problem: String?
 
@@ -32,114 +54,137 @@ struct RunningRollout: Sendable {
         rollout = stored
         evidence = stored.evidence
         published = PublishedCounts(rollout: stored.id)
-        isRestored = stored.decisions > 1
         last = now
-        // Requests before this second may have had another weight.
-        weights = [(from: second + 1, weight: weight)]
-        stepSecond = second
+        seconds = StepSeconds(
+            weight: weight, entry: stored.machine.state.entry, at: second)
     }
 
-    /// Follows the decision of an operator or of another server.
+    // MARK: Counting
+
+    /// Adds counts of this server, and notes the present weight of the candidate.
     ///
-    /// - Parameter isDriving: whether this server has the evidence; else the decision contains it.
-    mutating func follow(_ stored: ControlState.Rollout, second: UInt64, isDriving: Bool) {
-        guard stored.decisions != rollout.decisions else { return }
-        if !isDriving { _ = evidence.restore(stored.gates) }
-        decided(stored, second: second)
-    }
-
-    /// A decision was stored.
-    mutating func decided(_ stored: ControlState.Rollout, second: UInt64) {
-        let (before, after) = (rollout.machine.state, stored.machine.state)
-        rollout = stored
-        guard after.phase == .settling, before.phase != .settling || before.step != after.step
-        else { return }
-        evidence.restart()
-        stepSecond = second
-    }
-
-    /// Notes the present weight of the candidate.
-    mutating func note(weight: Double, second: UInt64) {
-        guard let latest = weights.last, latest.weight != weight else { return }
-        // It changed in one of the seconds since the last tick.
-        let before = weights.count > 1 ? max(latest.from, second - min(second, 3)) : latest.from
-        weights.append((from: max(before, second - min(second, 3)), weight: nil))
-        weights.append((from: second + 1, weight: weight))
-        if weights.count > 32 { weights.removeFirst(weights.count - 32) }
-    }
-
-    private func weight(at second: UInt64) -> Double? {
-        weights.last { $0.from <= second }?.weight
-    }
-
-    /// The counts of seconds on this server with the weights of those seconds.
-    func counts(_ cohorts: [CohortTable.Cohort]) -> [PublishedCounts.Second] {
-        cohorts.map { cohort in
-            var counts = TickCounts()
-            counts.candidate = cohort.candidate
-            counts.baseline = cohort.baseline
-            counts.weight = weight(at: cohort.second)
-            return .init(second: cohort.second, counts: counts)
-        }
-    }
-
-    /// Keeps counts of this server for the leader.
-    mutating func keep(
-        _ counts: [PublishedCounts.Second], shadow: ShadowProgress?, now: ContinuousClock.Instant
+    /// - Parameter shadow: the present totals of the candidate's shadow; nil without one.
+    mutating func count(
+        _ cohorts: [CohortTable.Cohort], shadow: ShadowProgress?, weight: Double, at second: UInt64
     ) {
-        last = now
-        published.seconds = (published.seconds + counts).suffix(PublishedCounts.maxSeconds)
+        seconds.note(weight: weight, entry: rollout.machine.state.entry, at: second)
+        published.add(
+            cohorts.map { cohort in
+                var counts = TickCounts()
+                counts.method = cohort.method
+                counts.candidate = cohort.candidate
+                counts.baseline = cohort.baseline
+                let (weight, entry) = seconds[cohort.second]
+                counts.weight = weight
+                return .init(second: cohort.second, entry: entry, counts: counts)
+            })
         published.shadow = shadow ?? published.shadow
     }
 
-    /// Adds the counts of another server that are later than the known ones. The first counts of a
-    /// server are not added after a restart or a change of the leader: the stored evidence may
-    /// contain them.
+    /// Notes the replicas of the candidate and of the baseline's backends on this server.
     ///
-    /// - Returns: new requests at the candidate.
-    mutating func add(_ other: PublishedCounts, of instance: String) -> UInt64 {
-        guard other.rollout == rollout.id else { return 0 }
-        guard others[instance] != nil || others.count < Self.maxOthers else { return 0 }
-        guard others[instance] != nil || !isRestored else {
-            others[instance] = (other.seconds.last?.second ?? 0, other.shadow)
-            return 0
+    /// - Parameter weight: the weight of the candidate.
+    mutating func note(
+        candidate: ReplicaFigures, baseline: ReplicaFigures, weight: Double
+    ) {
+        let before = latestEjections ?? (candidate.ejections, baseline.ejections)
+        latestEjections = (candidate.ejections, baseline.ejections)
+        // The counts of a backend begin again when its definition changes.
+        func increase(_ now: UInt64, _ before: UInt64) -> UInt64 {
+            now < before ? now : now - before
         }
-        var known = others[instance] ?? (second: 0, shadow: ShadowProgress())
-        var requests: UInt64 = 0
-        for second in other.seconds where second.second > known.second {
-            evidence.add(second.counts)
-            requests &+= second.counts.candidate.started
-            known.second = second.second
-        }
-        let copies = other.shadow.since(known.shadow)
-        evidence.add(copies.tick)
-        known.shadow = other.shadow
-        others[instance] = known
-        return requests &+ copies.copies
+        published.ejections.candidate &+= increase(candidate.ejections, before.candidate)
+        published.ejections.baseline &+= increase(baseline.ejections, before.baseline)
+        let replicas = candidate.replicas + baseline.replicas
+        let share = replicas > 0 ? Double(candidate.replicas) / Double(replicas) : 0
+        published.ejections.share = weight > 0 && weight < 1 ? max(weight, share) : nil
     }
 
-    /// Adds the counts of seconds, and returns the tick of the machine.
+    // MARK: Following
+
+    /// Follows the decision of an operator or of another server.
+    mutating func follow(_ stored: ControlState.Rollout) {
+        guard stored.decisions != rollout.decisions else { return }
+        let before = rollout.machine.state.entry
+        rollout = stored
+        storedAt = nil
+        guard stored.machine.state.entry != before else { return }
+        requests = 0
+        if stored.evidenceEntry > before {
+            evidence = RolloutEvidence(stored.plan)
+        } else {
+            evidence.restart()
+        }
+    }
+
+    /// This server is not the leader.
+    mutating func yieldLead(now: ContinuousClock.Instant) {
+        isDriven = false
+        last = now
+    }
+
+    /// This server is the leader now.
     ///
     /// - Parameters:
-    ///   - shadow: the present totals of the candidate's shadow; nil without one.
-    ///   - others: new requests at the candidate on other servers.
-    mutating func tick(
-        _ seconds: [PublishedCounts.Second], shadow totals: ShadowProgress?, others: UInt64 = 0,
+    ///   - progress: what the leader before has stored; nil if it stored nothing.
+    ///   - server: the name of this server.
+    mutating func takeLead(
+        from progress: Weir_Store_V1_RolloutProgress?, as server: String,
         now: ContinuousClock.Instant
-    ) -> RolloutMachine.Tick {
-        var requests = others
-        for second in seconds {
-            evidence.add(second.counts)
-            if second.second >= stepSecond { requests &+= second.counts.candidate.started }
+    ) {
+        defer { (isDriven, wasDriven, storedAt, last) = (true, true, nil, now) }
+        // No other server has driven the rollout meanwhile.
+        if wasDriven, progress == nil || progress?.writer == server { return }
+        requests = 0
+        let current = progress?.rollout.flatMap { rollout.progressed($0) }
+        rollout = current ?? rollout
+        evidence = rollout.evidence
+        if let progress, progress.rollout?.id == rollout.id {
+            evidence.restore(keys: progress.failedKeys, zeros: Int(progress.zeros))
         }
-        if let totals {
-            let counts = totals.since(shadow ?? (isRestored ? totals : .init()))
-            evidence.add(counts.tick)
-            requests &+= counts.copies
-            shadow = totals
+        counted = [:]
+        // The evidence of a decision that was stored later contains counts of unknown seconds.
+        mayContainOthers = current == nil && rollout.decisions > 1
+        guard current != nil else { return }
+        for server in progress?.servers.prefix(Self.maxServers) ?? [] {
+            counted[server.instance] = Counted(server)
         }
+    }
+
+    // MARK: Driving
+
+    /// Adds the counts of a server that are later than the known ones.
+    mutating func add(_ other: PublishedCounts, of server: String) {
+        guard other.rollout == rollout.id else { return }
+        guard counted[server] != nil || counted.count < Self.maxServers else { return }
+        guard counted[server] != nil || !mayContainOthers else {
+            counted[server] = Counted(
+                second: other.seconds.last?.second ?? 0, shadow: other.shadow,
+                ejections: other.ejections)
+            return
+        }
+        let known = counted[server] ?? Counted()
+        let entry = rollout.machine.state.entry
+        var next = Counted(
+            second: known.second, shadow: other.shadow, ejections: other.ejections)
+        for second in other.seconds where second.second > known.second {
+            next.second = max(next.second, second.second)
+            // Another program answered these requests.
+            guard second.entry >= rollout.evidenceEntry else { continue }
+            evidence.add(second.counts, servers: counted.count)
+            if second.entry >= entry { requests &+= second.counts.candidate.started }
+        }
+        let copies = other.shadow.since(known.shadow)
+        if copies.tick != TickCounts() { evidence.add(copies.tick) }
+        requests &+= copies.copies
+        evidence.add(other.ejections.since(known.ejections))
+        counted[server] = next
+    }
+
+    /// The tick of the machine after all counts were added.
+    mutating func tick(now: ContinuousClock.Instant) -> RolloutMachine.Tick {
+        defer { (last, requests) = (now, 0) }
         var tick = RolloutMachine.Tick(elapsed: now - last, requests: requests)
-        last = now
         tick.failure = evidence.failure
         tick.isProven = evidence.isProven(isShadowStep: rollout.machine.targetShadow > 0)
         return tick
@@ -156,28 +201,45 @@ struct RunningRollout: Sendable {
         current.gates = evidence.stored
         return current
     }
+
+    // MARK: Storing
+
+    /// Whether the progress must be stored now.
+    func mustStore(every interval: Duration, now: ContinuousClock.Instant) -> Bool {
+        isDriven && storedAt.map { now - $0 >= interval } ?? true
+    }
+
+    mutating func stored(at now: ContinuousClock.Instant) { storedAt = now }
+
+    /// What has happened since the latest decision, for the next leader.
+    func progress(of server: String) -> Weir_Store_V1_RolloutProgress {
+        let keys = evidence.storedKeys
+        return .init(
+            rollout: .init(position: current), writer: server,
+            servers: counted.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) },
+            failedKeys: keys.points, zeros: UInt32(keys.zeros))
+    }
 }
 
-/// The totals of a shadow at one moment.
-struct ShadowProgress: Sendable, Equatable {
-    var copies: UInt64 = 0
-    var compared: UInt64 = 0
-    var different: UInt64 = 0
-    var badOnlyAtShadow: UInt64 = 0
-    var badOnlyAtPrimary: UInt64 = 0
+extension RunningRollout.Counted {
+    fileprivate init(_ message: Weir_Store_V1_CountedServer) {
+        second = message.second
+        shadow = ShadowProgress(
+            copies: message.copies, compared: message.compared, different: message.different,
+            badOnlyAtShadow: message.badOnlyAtShadow, badOnlyAtPrimary: message.badOnlyAtPrimary)
+        ejections = EjectionProgress(
+            candidate: message.candidateEjections, baseline: message.baselineEjections)
+    }
+}
 
-    /// The increase since an earlier moment. Totals that are lower were reset.
-    func since(_ earlier: ShadowProgress) -> (tick: TickCounts, copies: UInt64) {
-        let wasReset = copies < earlier.copies || compared < earlier.compared
-        let earlier = wasReset ? ShadowProgress() : earlier
-        func increase(_ path: KeyPath<ShadowProgress, UInt64>) -> UInt64 {
-            self[keyPath: path] - min(self[keyPath: path], earlier[keyPath: path])
-        }
-        var tick = TickCounts()
-        tick.compared = increase(\.compared)
-        tick.different = increase(\.different)
-        tick.badOnlyAtShadow = increase(\.badOnlyAtShadow)
-        tick.badOnlyAtPrimary = increase(\.badOnlyAtPrimary)
-        return (tick, increase(\.copies))
+extension Weir_Store_V1_CountedServer {
+    fileprivate init(_ server: String, _ counted: RunningRollout.Counted) {
+        self.init(
+            instance: server, second: counted.second, copies: counted.shadow.copies,
+            compared: counted.shadow.compared, different: counted.shadow.different,
+            badOnlyAtShadow: counted.shadow.badOnlyAtShadow,
+            badOnlyAtPrimary: counted.shadow.badOnlyAtPrimary,
+            candidateEjections: counted.ejections.candidate,
+            baselineEjections: counted.ejections.baseline)
     }
 }

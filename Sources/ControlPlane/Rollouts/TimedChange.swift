@@ -38,11 +38,9 @@ extension ControlState {
 
         /// The box at a time, which also counts the time in which no server ran.
         func box(at now: Date) -> TimeBox? {
-            // A stored time is within the years 1 to 9999; no box is longer than a week.
-            let seconds = min(604_800, max(0, now.timeIntervalSince(started)))
+            let seconds = max(0, now.timeIntervalSince(started))
             return TimeBox(
-                isConfirmable ? .confirmWithin : .lasting, duration, phase: .open,
-                elapsed: .seconds(seconds))
+                duration, elapsed: .seconds(min(seconds, TimeBox.longest / .seconds(1))))
         }
 
         var reverts: Date { started.addingTimeInterval(duration / .seconds(1)) }
@@ -93,7 +91,7 @@ extension ControlState.TimedChange.Request {
         guard duration >= .seconds(1) else {
             throw .invalid(
                 request.confirmWithin == nil ? "revert_after" : "confirm_within",
-                "is \(duration); it must be from 1 s to 604800 s")
+                "is \(duration); it must be from 1 s to \(TimeBox.longest.components.seconds) s")
         }
         self.init(
             isConfirmable: request.confirmWithin != nil, duration: duration, started: Date(),
@@ -182,7 +180,8 @@ extension ControlPlane {
     private func revert(_ name: String, _ box: ControlState.TimedChange) async {
         let text =
             "the time of the change by '\(box.author.printable(limit: 256))' has passed"
-        let options = ChangeOptions(author: "traffic/\(name)", comment: text)
+        let options = ChangeOptions(
+            author: "traffic/\(name)", comment: text, ignoresFreeze: true)
         do {
             _ = try await change(options) { (state) throws(ControlError) in
                 guard state.endpoints[name]?.timeBox == box else { return }

@@ -25,33 +25,38 @@ extension ControlPlane.View {
         return message
     }
 
-    private func rolloutMessage(of endpoint: ControlState.Endpoint) -> Weir_Admin_V1_Rollout? {
+    /// - Parameter restoresEvidence: whether to compute the evidence of rollouts that this server
+    ///   does not drive, which costs more than all other metrics.
+    private func rolloutMessage(
+        of endpoint: ControlState.Endpoint, restoresEvidence: Bool = true
+    ) -> Weir_Admin_V1_Rollout? {
         guard let stored = endpoint.rollout else { return nil }
         if let running = rollouts[endpoint.name], running.rollout.id == stored.id,
             running.rollout.decisions == stored.decisions
         {
             return .init(endpoint, running.rollout, running.evidence)
         }
-        return .init(endpoint, stored, stored.evidence)
+        return .init(endpoint, stored, restoresEvidence ? stored.evidence : nil)
     }
 
-    /// The requests per second and the share of bad ones since the start of the server.
-    func traffic(of endpoint: String) -> (perSecond: Double, errorShare: Double) {
-        var (started, finished, bad) = (0.0, 0.0, 0.0)
+    /// The requests and the share of bad ones since the start of the server.
+    func traffic(of endpoint: String) -> (started: UInt64, errorShare: Double) {
+        var started: UInt64 = 0
+        var (finished, bad) = (0.0, 0.0)
         for (key, calls) in figures?.calls ?? [:] where key.endpoint == endpoint && !key.isShadow {
-            started += Double(calls.started)
+            started &+= calls.started
             for ended in calls.finished {
                 finished += Double(ended.latency.count)
                 if ended.code.isServerFault { bad += Double(ended.latency.count) }
             }
         }
-        let seconds = uptime / .seconds(1)
-        return (seconds > 0 ? started / seconds : 0, finished > 0 ? bad / finished : 0)
+        return (started, finished > 0 ? bad / finished : 0)
     }
 
     func addRollouts(to text: inout MetricsText) {
         let running = state.endpoints.values.sorted { $0.name < $1.name }
-            .compactMap { rollout(of: $0) }
+            .compactMap { rolloutMessage(of: $0, restoresEvidence: false) }
+        func hasEvidence(_ rollout: Weir_Admin_V1_Rollout) -> Bool { rollout.logThreshold > 0 }
         func family(
             _ name: String, _ help: String,
             _ samples: (Weir_Admin_V1_Rollout) -> [([(String, String)], Double)]
@@ -79,9 +84,9 @@ extension ControlPlane.View {
             "weir_rollout_evidence",
             "The natural logarithm of the evidence that a gate has failed. At "
                 + "weir_rollout_threshold, the rollout aborts."
-        ) { [([], $0.logFailure)] }
+        ) { hasEvidence($0) ? [([], $0.logFailure)] : [] }
         family("weir_rollout_threshold", "The evidence at which the rollout aborts.") {
-            [([], $0.logThreshold)]
+            hasEvidence($0) ? [([], $0.logThreshold)] : []
         }
         family(
             "weir_rollout_ratio",
@@ -104,7 +109,7 @@ extension ControlPlane.View {
 extension Weir_Admin_V1_Rollout {
     init(
         _ endpoint: ControlState.Endpoint, _ rollout: ControlState.Rollout,
-        _ evidence: RolloutEvidence
+        _ evidence: RolloutEvidence?
     ) {
         let (machine, state) = (rollout.machine, rollout.machine.state)
         func share(_ backend: String) -> Double {
@@ -115,8 +120,9 @@ extension Weir_Admin_V1_Rollout {
             step: UInt32(clamping: state.step), reason: state.reason,
             pause: state.pause?.rawValue ?? "", weight: share(rollout.plan.candidate),
             shadow: machine.targetShadow, inPhase: .init(state.inPhase), requests: state.requests,
-            gates: evidence.reports.map { .init($0) }, logFailure: evidence.logFailure,
-            logThreshold: evidence.threshold, baseline: .init(rollout.baseline),
+            gates: evidence?.reports.map { .init($0) } ?? [],
+            logFailure: evidence?.logFailure ?? 0, logThreshold: evidence?.threshold ?? 0,
+            baseline: .init(rollout.baseline),
             author: rollout.author, started: .init(rollout.started), revision: endpoint.revision)
         // The plan with its defaults, as the rollout follows it.
         plan?.steps = rollout.plan.steps.indices.map { rollout.plan.text(ofStep: $0) }

@@ -1,17 +1,31 @@
 internal import Messages
 internal import TrafficPolicy
+internal import Transcoding
 
 /// The schemas of descriptor sets, each read once. Confined to the control plane.
 struct BackendSchemas {
-    private var known: [UInt64: Result<Schema, MessageError>] = [:]
+    /// A schema, and the bindings of its methods.
+    struct Entry {
+        let schema: Schema
+        let bindings: TranscodingTable
+
+        init(_ schema: Schema) {
+            self.schema = schema
+            bindings = TranscodingTable(schema)
+        }
+    }
+
+    private var known: [UInt64: Result<Entry, MessageError>] = [:]
     private var used: Set<UInt64> = []
 
     /// The schema of a descriptor set.
-    mutating func schema(of set: [UInt8]) throws(MessageError) -> Schema {
+    mutating func entry(of set: [UInt8]) throws(MessageError) -> Entry {
         let digest = KeyHash.hash(set.rawSpan, seed: 0)
         used.insert(digest)
         if let result = known[digest] { return try result.get() }
-        let result = Result { () throws(MessageError) in try Schema(descriptorSet: set) }
+        let result = Result { () throws(MessageError) in
+            Entry(try Schema(descriptorSet: set))
+        }
         known[digest] = result
         return try result.get()
     }

@@ -1,4 +1,6 @@
 internal import Messages
+internal import Serving
+internal import Transcoding
 
 /// The objects that run on this server for the served state. Confined to the control plane.
 struct Deployment {
@@ -9,6 +11,10 @@ struct Deployment {
     /// The schema of all backends, for reflection.
     var schema = ControlPlane.standardSchema
     var schemas = BackendSchemas()
+    /// The bindings of `google.api.http` of the backends that have some.
+    var bindings: [String: TranscodingTable] = [:]
+    /// The routes that were made of them last.
+    var httpRoutes: (key: HTTPRoutesKey, routes: HTTPRoutes)?
     /// The digests of the reflected descriptors that the schema contains, by backend.
     var servedDigests: [String: UInt64?] = [:]
 }

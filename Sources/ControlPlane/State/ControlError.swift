@@ -46,7 +46,8 @@ package struct ControlError: Error {
         _ kind: Kind, _ name: String, known: [String], field: String? = nil
     ) -> ControlError {
         let list = known.prefix(10).joined(separator: ", ") + (known.count > 10 ? ", ..." : "")
-        let hint = known.isEmpty ? "there are none yet" : "there are: \(list)"
+        let guess = NameSuggestion.closest(to: name, in: known).map { "; did you mean '\($0)'?" }
+        let hint = known.isEmpty ? "there are none yet" : "there are: \(list)\(guess ?? "")"
         return ControlError(
             .notFound, "no \(kind.rawValue) \(name.quoted); \(hint)", field: field,
             reason: "\(kind.rawValue.uppercased())_NOT_FOUND", [kind.rawValue: name])
@@ -55,6 +56,11 @@ package struct ControlError: Error {
     static func alreadyExists(_ object: String, field: String) -> ControlError {
         ControlError(
             .alreadyExists, "\(object) already exists", field: field, reason: "ALREADY_EXISTS")
+    }
+
+    /// Two routes match the same requests.
+    static func routeConflict(_ description: String) -> ControlError {
+        ControlError(.alreadyExists, description, reason: "ROUTE_CONFLICT")
     }
 
     static func inUse(backend: String, endpoints: [String]) -> ControlError {

@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Messages
 internal import Serving
 internal import TrafficPolicy
 
@@ -14,7 +15,9 @@ extension ControlState {
             let rateLimit: RateLimit?
             let methods: HTTPMethods
             let cors: CORSPolicy?
-            let httpShardKey: HTTPShardKey?
+            /// The rollout to start unless it ran before; nil without one.
+            var rollout: Weir_Admin_V1_RolloutPlan?
+            var httpShardKey: HTTPShardKey?
         }
 
         /// In the order of the request.
@@ -28,10 +31,14 @@ extension ControlState {
     /// Replaces all objects by those of a configuration. Equal objects keep their revision, and the
     /// handlers of servers stay.
     ///
-    /// - Parameter registered: the names of the handlers that this program has.
+    /// - Parameters:
+    ///   - registered: the names of the handlers that this program has.
+    ///   - author: of the rollouts that start.
+    /// - Returns: what of the configuration is not done, and why, as sentences.
+    @discardableResult
     mutating func replaceContent(
-        with desired: Configuration, registered: Set<String>
-    ) throws(ControlError) {
+        with desired: Configuration, registered: Set<String>, by author: String = "weir"
+    ) throws(ControlError) -> [String] {
         let names = (
             backends: Set(desired.backends.map(\.name)),
             endpoints: Set(desired.endpoints.map(\.name))
@@ -55,6 +62,7 @@ extension ControlState {
             endpoints[name]?.timeBox = nil
         }
         try setBackends(desired.backends, registered)
+        var notes: [String] = []
         var seen: Set<String> = []
         var routes: [Route: String] = [:]
         for (index, endpoint) in desired.endpoints.enumerated() {
@@ -73,10 +81,12 @@ extension ControlState {
                     throw .alreadyExists("route \(route) of endpoint '\(owner)'", field: "route")
                 }
                 try setEndpoint(endpoint, route)
+                if let note = try startRollout(endpoint, by: author) { notes.append(note) }
             } catch {
                 throw error.moved(from: "", to: place)
             }
         }
+        return notes
     }
 
     private mutating func setBackends(
@@ -116,9 +126,11 @@ extension ControlState {
                 map: AffinityMap(owner: weights.heaviest))
         endpoint.route = route
         let rollout = known?.rollout.flatMap { $0.isRunning ? $0 : nil }
-        // A running rollout keeps its weights, or those of the operator who has overridden it.
+        // A running rollout keeps its weights, or those of the operator who has overridden it. An
+        // endpoint with a rollout in the configuration gets its weights only from rollouts, whose
+        // result a configuration that is applied again must not undo.
         // Exported weights are divided by their sum already; another division could change them.
-        if rollout == nil,
+        if rollout == nil, known == nil || desired.rollout == nil,
             known.map({ $0.weights == weights || $0.weights.isExactly(desired.weights) }) != true
         {
             endpoint.map = endpoint.map.changed(to: weights, history: endpoint.history).map

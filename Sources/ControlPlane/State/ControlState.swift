@@ -139,12 +139,15 @@ package struct ControlState: Sendable {
     package internal(set) var revision: UInt64 = 0
     package internal(set) var backends: [String: Backend] = [:]
     package internal(set) var endpoints: [String: Endpoint] = [:]
+    /// Nil without one. It may have ended by itself: see `freeze(at:)`.
+    package internal(set) var freeze: Freeze?
 
     package init() {}
 
     /// A state from a store.
-    init(revision: UInt64, backends: [Backend], endpoints: [Endpoint]) {
+    init(revision: UInt64, backends: [Backend], endpoints: [Endpoint], freeze: Freeze?) {
         self.revision = revision
+        self.freeze = freeze
         self.backends.reserveCapacity(backends.count)
         for backend in backends { self.backends[backend.name] = backend }
         for endpoint in endpoints { self.endpoints[endpoint.name] = endpoint }

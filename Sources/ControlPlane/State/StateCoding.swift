@@ -45,7 +45,10 @@ extension RevisionRecord {
                 backends: try backends.map(ControlState.Backend.init(stored:)),
                 deletedBackends: message.deletedBackends,
                 endpoints: try message.endpoints.map(ControlState.Endpoint.init),
-                deletedEndpoints: message.deletedEndpoints),
+                deletedEndpoints: message.deletedEndpoints,
+                freeze: try message.freeze.map { (change) throws(UnreadableState) in
+                    .init(freeze: try ControlState.Freeze.read(change.freeze))
+                }),
             previousHash: message.previousHash, hash: hash)
     }
 }
@@ -62,7 +65,20 @@ extension Weir_Store_V1_Revision {
             endpoints: record.delta.endpoints.map { .init($0, withEarlierMaps: false) },
             deletedEndpoints: record.delta.deletedEndpoints,
             previousHash: record.previousHash,
-            descriptorSets: new, backendDescriptorSets: references)
+            descriptorSets: new, backendDescriptorSets: references,
+            freeze: record.delta.freeze.map { .init(freeze: $0.freeze.map { .init($0) }) })
+    }
+}
+
+extension ControlState.Freeze {
+    fileprivate static func read(
+        _ message: Weir_Admin_V1_Freeze?
+    ) throws(UnreadableState) -> ControlState.Freeze? {
+        guard let message else { return nil }
+        guard let freeze = ControlState.Freeze(stored: message) else {
+            throw UnreadableState(description: "the times of a freeze are invalid")
+        }
+        return freeze
     }
 }
 
@@ -79,7 +95,8 @@ extension ControlState {
         self.init(
             revision: message.revision,
             backends: try backends.map(Backend.init(stored:)),
-            endpoints: try message.endpoints.map(Endpoint.init))
+            endpoints: try message.endpoints.map(Endpoint.init),
+            freeze: try Freeze.read(message.freeze))
     }
 }
 
@@ -112,7 +129,8 @@ extension Weir_Store_V1_Checkpoint {
             earlierHashes: chain.hashes(before: state.revision)
                 .suffix(StateHistory.keptHashes),
             identity: chain.identity,
-            descriptorSets: new, backendDescriptorSets: references)
+            descriptorSets: new, backendDescriptorSets: references,
+            freeze: state.freeze.map { .init($0) })
     }
 }
 

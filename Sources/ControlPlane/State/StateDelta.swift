@@ -8,9 +8,12 @@ struct StateDelta: Sendable {
     var deletedBackends: [String] = []
     var endpoints: [ControlState.Endpoint] = []
     var deletedEndpoints: [String] = []
+    /// Nil if the freeze does not change.
+    var freeze: ControlState.FreezeChange?
 
     var isEmpty: Bool {
         backends.isEmpty && deletedBackends.isEmpty && endpoints.isEmpty && deletedEndpoints.isEmpty
+            && freeze == nil
     }
 
     /// Whether it changes or deletes backends.
@@ -26,7 +29,8 @@ extension ControlState {
             deletedBackends: backends.keys.filter { changed.backends[$0] == nil }.sorted(),
             endpoints: changed.endpoints.values.filter { $0.revision == nextRevision }
                 .sorted { $0.name < $1.name },
-            deletedEndpoints: endpoints.keys.filter { changed.endpoints[$0] == nil }.sorted())
+            deletedEndpoints: endpoints.keys.filter { changed.endpoints[$0] == nil }.sorted(),
+            freeze: changed.freeze == freeze ? nil : .init(freeze: changed.freeze))
     }
 
     /// Applies the next revision. Used for a change of this server and for one from a store, so
@@ -63,6 +67,10 @@ extension ControlState {
         for name in delta.deletedEndpoints {
             if let before = endpoints.removeValue(forKey: name) { undo.endpoints.append(before) }
         }
+        if let change = delta.freeze {
+            undo.freeze = .init(freeze: freeze)
+            freeze = change.freeze
+        }
         revision += 1
         return undo
     }
@@ -75,6 +83,7 @@ extension ControlState {
         for name in undo.deletedBackends { backends[name] = nil }
         for endpoint in undo.endpoints { endpoints[endpoint.name] = endpoint }
         for name in undo.deletedEndpoints { endpoints[name] = nil }
+        if let change = undo.freeze { freeze = change.freeze }
         revision -= 1
     }
 }

@@ -22,6 +22,7 @@ extension StateDelta {
             parts.append(endpoint.summary(of: earlier))
         }
         parts += Self.part("delete endpoint", deletedEndpoints)
+        if let freeze { parts.append(freeze.freeze?.description ?? "changes are accepted again") }
         let rest = parts.count - Self.maxParts
         return parts.prefix(Self.maxParts).joined(separator: "; ")
             + (rest > 0 ? "; and \(rest) more" : "")

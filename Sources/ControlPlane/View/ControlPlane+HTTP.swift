@@ -1,6 +1,6 @@
 internal import GRPCWire
 internal import Messages
-internal import Serving
+package import Serving
 package import Transport
 
 /// `/metrics`, `/healthz` and `/readyz`, over HTTP/1.1 and HTTP/2.
@@ -29,6 +29,26 @@ extension ControlPlane {
             status: 421,
             body: "the request's Host is not a name of this server; add it with "
                 + "'weir serve --admin-host'\n")
+    }
+
+    /// Refuses a call of a web protocol that names another host, or that a script of another origin
+    /// sends; nil for others. A program that is not a browser sends no origin.
+    ///
+    /// - Parameter cors: the origins whose scripts may call.
+    package nonisolated func callRefusal(
+        _ head: HTTPRequestHead, _ cors: CORSPolicy?
+    ) -> HTTPReply? {
+        if let refusal = hostRefusal(head.host) { return refusal }
+        let origins = head.fields.filter { $0.name == "origin" }.map(\.value)
+        guard let foreign = origins.first(where: { !AdminHosts.isOwn($0, of: head.host) }) else {
+            return nil
+        }
+        if origins.count == 1, cors?.allows(foreign) == true { return nil }
+        return HTTPReply(
+            RPCError(
+                .permissionDenied,
+                "the origin \(foreign.quoted) is not the host of the request; allow it with "
+                    + "'weir serve --admin-cors-origin'"))
     }
 
     private nonisolated func answer(

@@ -58,7 +58,7 @@ struct MetricsEncoding: Hashable {
         let decimals = parts.count == 2 ? parts[1] : ""
         guard decimals.utf8.count <= 3 else { return 0 }
         let digits = whole + decimals + String(repeating: "0", count: 3 - decimals.utf8.count)
-        return DecimalNumber.parse(Array(digits.utf8)[...]).map { min($0, 1_000) } ?? 0
+        return DecimalNumber.parse(Array(digits.utf8).span).map { min($0, 1_000) } ?? 0
     }
 
     /// The largest weight of the members that match; nil without one.

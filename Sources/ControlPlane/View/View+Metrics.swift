@@ -160,6 +160,7 @@ extension ControlPlane.View {
             "The revision of the state that is served; the same on all servers of a fleet.",
             state.revision)
         addRollouts(to: &text)
+        addFreeze(to: &text)
     }
 
     private static func labels(_ key: CallKey) -> [(String, String)] {

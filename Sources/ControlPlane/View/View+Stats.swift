@@ -30,16 +30,48 @@ extension ControlPlane {
 
 extension ControlPlane.View {
     /// The figures since the start.
-    func stats(endpoint: String) throws -> Weir_Admin_V1_Stats {
-        if !endpoint.isEmpty { _ = try state.existingEndpoint(endpoint) }
-        return stats(try requireFigures(), over: uptime, endpoint: endpoint)
+    ///
+    /// - Parameter deleted: whether to report endpoints and backends that were deleted, too.
+    func stats(endpoint: String, deleted: Bool = false) throws -> Weir_Admin_V1_Stats {
+        let figures = try requireFigures()
+        let removed = deleted ? removed(figures, endpoint: endpoint) : []
+        if !endpoint.isEmpty, removed.isEmpty { _ = try state.existingEndpoint(endpoint) }
+        var stats = stats(figures, over: uptime, endpoint: endpoint)
+        stats.backends += removed
+        return stats
+    }
+
+    private func removed(
+        _ figures: ServingFigures, endpoint: String
+    ) -> [Weir_Admin_V1_BackendStats] {
+        figures.removed.filter { endpoint.isEmpty || $0.key.endpoint == endpoint }
+            .map { (StatsKey($0.key), $0.value) }.sorted { $0.0 < $1.0 }
+            .map { key, calls in
+                var row = message(key, calls, seconds: uptime / .seconds(1))
+                row.weight = 0
+                row.deleted = true
+                return row
+            }
     }
 
     /// The key of one line of the statistics.
-    private struct StatsKey: Hashable {
+    private struct StatsKey: Hashable, Comparable {
         let endpoint: String
         let backend: String
         let isShadow: Bool
+
+        init(endpoint: String, backend: String, isShadow: Bool) {
+            (self.endpoint, self.backend, self.isShadow) = (endpoint, backend, isShadow)
+        }
+
+        init(_ key: CallKey) {
+            self.init(endpoint: key.endpoint, backend: key.backend, isShadow: key.isShadow)
+        }
+
+        static func < (left: StatsKey, right: StatsKey) -> Bool {
+            (left.endpoint, left.isShadow ? 1 : 0, left.backend)
+                < (right.endpoint, right.isShadow ? 1 : 0, right.backend)
+        }
     }
 
     /// The figures of a period.
@@ -62,20 +94,15 @@ extension ControlPlane.View {
             }
         }
         for (key, calls) in figures.calls where !key.endpoint.isEmpty {
-            let name = StatsKey(
-                endpoint: key.endpoint, backend: key.backend, isShadow: key.isShadow)
-            lines[name, default: .init()].add(calls)
+            lines[StatsKey(key), default: .init()].add(calls)
         }
         let shown = lines.filter { endpoint.isEmpty || $0.key.endpoint == endpoint }
-            .sorted {
-                ($0.key.endpoint, $0.key.isShadow ? 1 : 0, $0.key.backend)
-                    < ($1.key.endpoint, $1.key.isShadow ? 1 : 0, $1.key.backend)
-            }
+            .sorted { $0.key < $1.key }
         return Weir_Admin_V1_Stats(
             time: Google_Protobuf_Timestamp(time), seconds: seconds,
             backends: shown.map { message($0.key, $0.value, seconds: seconds) },
             revision: state.revision, connections: UInt64(clamping: figures.connections),
-            unrouted: figures.unrouted)
+            unrouted: figures.unrouted, freeze: freeze.map { .init($0) })
     }
 
     private func message(

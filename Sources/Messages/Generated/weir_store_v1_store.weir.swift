@@ -7,7 +7,7 @@ internal import CWeirProtos
 /// `weir/store/v1/store.proto`, as reflection serves it.
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
-        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8i6wMKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cyLLAgoKQ2hlY2twb2ludBIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SMgoIYmFja2VuZHMYAiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEjUKCWVuZHBvaW50cxgDIAMoCzIXLndlaXIuc3RvcmUudjEuRW5kcG9pbnRSCWVuZHBvaW50cxISCgRoYXNoGAQgASgGUgRoYXNoEiUKDmVhcmxpZXJfaGFzaGVzGAUgAygGUg1lYXJsaWVySGFzaGVzEhoKCGlkZW50aXR5GAYgASgGUghpZGVudGl0eRInCg9kZXNjcmlwdG9yX3NldHMYByADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAggAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiewoHQXJjaGl2ZRI5CgpjaGVja3BvaW50GAEgASgLMhkud2Vpci5zdG9yZS52MS5DaGVja3BvaW50UgpjaGVja3BvaW50EjUKCXJldmlzaW9ucxgCIAMoCzIXLndlaXIuc3RvcmUudjEuUmV2aXNpb25SCXJldmlzaW9ucyKRBQoIRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSNgoHd2VpZ2h0cxgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxIsCgNtYXAYBCABKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgNtYXASLwoHc2hhZG93cxgFIAMoCzIVLndlaXIuYWRtaW4udjEuU2hhZG93UgdzaGFkb3dzEj8KCmNvbXBhcmlzb24YBiABKAsyHy53ZWlyLmFkbWluLnYxLlNoYWRvd0NvbXBhcmlzb25SCmNvbXBhcmlzb24SGgoIcmV2aXNpb24YByABKARSCHJldmlzaW9uEj0KDGVhcmxpZXJfbWFwcxgIIAMoCzIaLndlaXIuc3RvcmUudjEuQWZmaW5pdHlNYXBSC2VhcmxpZXJNYXBzEjcKCnJhdGVfbGltaXQYCSABKAsyGC53ZWlyLmFkbWluLnYxLlJhdGVMaW1pdFIJcmF0ZUxpbWl0EjAKB3JvbGxvdXQYCiABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSMQoIdGltZV9ib3gYCyABKAsyFi53ZWlyLnN0b3JlLnYxLlRpbWVCb3hSB3RpbWVCb3gSGAoHbWV0aG9kcxgMIAMoCVIHbWV0aG9kcxItCgRjb3JzGA0gASgLMhkud2Vpci5hZG1pbi52MS5Db3JzUG9saWN5UgRjb3JzEkEKDmh0dHBfc2hhcmRfa2V5GA4gASgLMhsud2Vpci5hZG1pbi52MS5IdHRwU2hhcmRLZXlSDGh0dHBTaGFyZEtleSJoCg1Sb2xsb3V0Q291bnRzEhoKCGluc3RhbmNlGAEgASgJUghpbnN0YW5jZRI7CgllbmRwb2ludHMYAiADKAsyHS53ZWlyLnN0b3JlLnYxLkVuZHBvaW50Q291bnRzUgllbmRwb2ludHMiqwIKDkVuZHBvaW50Q291bnRzEhoKCGVuZHBvaW50GAEgASgJUghlbmRwb2ludBIYCgdyb2xsb3V0GAIgASgGUgdyb2xsb3V0EjUKB3NlY29uZHMYAyADKAsyGy53ZWlyLnN0b3JlLnYxLlNlY29uZENvdW50c1IHc2Vjb25kcxIWCgZjb3BpZXMYBCABKARSBmNvcGllcxIaCghjb21wYXJlZBgFIAEoBFIIY29tcGFyZWQSHAoJZGlmZmVyZW50GAYgASgEUglkaWZmZXJlbnQSKwoSYmFkX29ubHlfYXRfc2hhZG93GAcgASgEUg9iYWRPbmx5QXRTaGFkb3cSLQoTYmFkX29ubHlfYXRfcHJpbWFyeRgIIAEoBFIQYmFkT25seUF0UHJpbWFyeSK+AQoMU2Vjb25kQ291bnRzEhYKBnNlY29uZBgBIAEoBFIGc2Vjb25kEhsKBndlaWdodBgCIAEoAUgAUgZ3ZWlnaHSIAQESNwoJY2FuZGlkYXRlGAMgASgLMhkud2Vpci5zdG9yZS52MS5TaWRlQ291bnRzUgljYW5kaWRhdGUSNQoIYmFzZWxpbmUYBCABKAsyGS53ZWlyLnN0b3JlLnYxLlNpZGVDb3VudHNSCGJhc2VsaW5lQgkKB193ZWlnaHQi5QEKClNpZGVDb3VudHMSGAoHc3RhcnRlZBgBIAEoBFIHc3RhcnRlZBIYCgd1bmtleWVkGAIgASgEUgd1bmtleWVkEhAKA2JhZBgDIAEoBFIDYmFkEhsKCWtleWVkX2JhZBgEIAEoBFIIa2V5ZWRCYWQSGQoIYmFkX2tleXMYBSADKAZSB2JhZEtleXMSGgoIc3RhdHVzZXMYBiADKARSCHN0YXR1c2VzEhgKB2J1Y2tldHMYByADKA1SB2J1Y2tldHMSIwoNYnVja2V0X2NvdW50cxgIIAMoDVIMYnVja2V0Q291bnRzIuYBCgdUaW1lQm94EiAKC2NvbmZpcm1hYmxlGAEgASgIUgtjb25maXJtYWJsZRI1CghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIIZHVyYXRpb24SNAoHc3RhcnRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB3N0YXJ0ZWQSNAoGYmVmb3JlGAQgAygLMhwud2Vpci5hZG1pbi52MS5CYWNrZW5kV2VpZ2h0UgZiZWZvcmUSFgoGYXV0aG9yGAUgASgJUgZhdXRob3IiwwUKB1JvbGxvdXQSDgoCaWQYASABKAZSAmlkEi4KBHBsYW4YAiABKAsyGi53ZWlyLmFkbWluLnYxLlJvbGxvdXRQbGFuUgRwbGFuEjgKCGJhc2VsaW5lGAMgAygLMhwud2Vpci5hZG1pbi52MS5CYWNrZW5kV2VpZ2h0UghiYXNlbGluZRIWCgZhdXRob3IYBCABKAlSBmF1dGhvchI0CgdzdGFydGVkGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHc3RhcnRlZBIcCglkZWNpc2lvbnMYBiABKARSCWRlY2lzaW9ucxIxCgVwaGFzZRgHIAEoDjIbLndlaXIuYWRtaW4udjEuUm9sbG91dFBoYXNlUgVwaGFzZRISCgRzdGVwGAggASgNUgRzdGVwEhQKBXBhdXNlGAkgASgJUgVwYXVzZRI+CgxwYXVzZWRfcGhhc2UYCiABKA4yGy53ZWlyLmFkbWluLnYxLlJvbGxvdXRQaGFzZVILcGF1c2VkUGhhc2USKgoOYWRvcHRlZF93ZWlnaHQYCyABKAFIAFINYWRvcHRlZFdlaWdodIgBARIlCg5hYm9ydF9wb3NpdGlvbhgMIAEoDVINYWJvcnRQb3NpdGlvbhIWCgZyZWFzb24YDSABKAlSBnJlYXNvbhI0Cghpbl9waGFzZRgOIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIHaW5QaGFzZRIvCgVxdWlldBgPIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIFcXVpZXQSGgoIcmVxdWVzdHMYECABKARSCHJlcXVlc3RzEjQKBWdhdGVzGBEgAygLMh4ud2Vpci5zdG9yZS52MS5Sb2xsb3V0R2F0ZVN1bXNSBWdhdGVzQhEKD19hZG9wdGVkX3dlaWdodCK3AQoPUm9sbG91dEdhdGVTdW1zEhIKBGdhdGUYASABKAlSBGdhdGUSGgoIcmVxdWVzdHMYAiABKARSCHJlcXVlc3RzEiMKDWNhbmRpZGF0ZV9iYWQYAyABKARSDGNhbmRpZGF0ZUJhZBIhCgxiYXNlbGluZV9iYWQYBCABKARSC2Jhc2VsaW5lQmFkEhIKBHN1bXMYBSADKAFSBHN1bXMSGAoHbGVuZ3RocxgGIAMoDVIHbGVuZ3RocyKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
+        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8ioAQKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cxIzCgZmcmVlemUYDSABKAsyGy53ZWlyLnN0b3JlLnYxLkZyZWV6ZUNoYW5nZVIGZnJlZXplIj0KDEZyZWV6ZUNoYW5nZRItCgZmcmVlemUYASABKAsyFS53ZWlyLmFkbWluLnYxLkZyZWV6ZVIGZnJlZXplIvoCCgpDaGVja3BvaW50EhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIyCghiYWNrZW5kcxgCIAMoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZFIIYmFja2VuZHMSNQoJZW5kcG9pbnRzGAMgAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEhIKBGhhc2gYBCABKAZSBGhhc2gSJQoOZWFybGllcl9oYXNoZXMYBSADKAZSDWVhcmxpZXJIYXNoZXMSGgoIaWRlbnRpdHkYBiABKAZSCGlkZW50aXR5EicKD2Rlc2NyaXB0b3Jfc2V0cxgHIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYCCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cxItCgZmcmVlemUYCSABKAsyFS53ZWlyLmFkbWluLnYxLkZyZWV6ZVIGZnJlZXplInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMikQUKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcxI3CgpyYXRlX2xpbWl0GAkgASgLMhgud2Vpci5hZG1pbi52MS5SYXRlTGltaXRSCXJhdGVMaW1pdBIwCgdyb2xsb3V0GAogASgLMhYud2Vpci5zdG9yZS52MS5Sb2xsb3V0Ugdyb2xsb3V0EjEKCHRpbWVfYm94GAsgASgLMhYud2Vpci5zdG9yZS52MS5UaW1lQm94Ugd0aW1lQm94EhgKB21ldGhvZHMYDCADKAlSB21ldGhvZHMSLQoEY29ycxgNIAEoCzIZLndlaXIuYWRtaW4udjEuQ29yc1BvbGljeVIEY29ycxJBCg5odHRwX3NoYXJkX2tleRgOIAEoCzIbLndlaXIuYWRtaW4udjEuSHR0cFNoYXJkS2V5UgxodHRwU2hhcmRLZXkiaAoNUm9sbG91dENvdW50cxIaCghpbnN0YW5jZRgBIAEoCVIIaW5zdGFuY2USOwoJZW5kcG9pbnRzGAIgAygLMh0ud2Vpci5zdG9yZS52MS5FbmRwb2ludENvdW50c1IJZW5kcG9pbnRzIsoDCg5FbmRwb2ludENvdW50cxIaCghlbmRwb2ludBgBIAEoCVIIZW5kcG9pbnQSGAoHcm9sbG91dBgCIAEoBlIHcm9sbG91dBI1CgdzZWNvbmRzGAMgAygLMhsud2Vpci5zdG9yZS52MS5TZWNvbmRDb3VudHNSB3NlY29uZHMSFgoGY29waWVzGAQgASgEUgZjb3BpZXMSGgoIY29tcGFyZWQYBSABKARSCGNvbXBhcmVkEhwKCWRpZmZlcmVudBgGIAEoBFIJZGlmZmVyZW50EisKEmJhZF9vbmx5X2F0X3NoYWRvdxgHIAEoBFIPYmFkT25seUF0U2hhZG93Ei0KE2JhZF9vbmx5X2F0X3ByaW1hcnkYCCABKARSEGJhZE9ubHlBdFByaW1hcnkSLwoTY2FuZGlkYXRlX2VqZWN0aW9ucxgJIAEoBFISY2FuZGlkYXRlRWplY3Rpb25zEi0KEmJhc2VsaW5lX2VqZWN0aW9ucxgKIAEoBFIRYmFzZWxpbmVFamVjdGlvbnMSKgoOZWplY3Rpb25fc2hhcmUYCyABKAFIAFINZWplY3Rpb25TaGFyZYgBAUIRCg9fZWplY3Rpb25fc2hhcmUi7AEKDFNlY29uZENvdW50cxIWCgZzZWNvbmQYASABKARSBnNlY29uZBIbCgZ3ZWlnaHQYAiABKAFIAFIGd2VpZ2h0iAEBEjcKCWNhbmRpZGF0ZRgDIAEoCzIZLndlaXIuc3RvcmUudjEuU2lkZUNvdW50c1IJY2FuZGlkYXRlEjUKCGJhc2VsaW5lGAQgASgLMhkud2Vpci5zdG9yZS52MS5TaWRlQ291bnRzUghiYXNlbGluZRIUCgVlbnRyeRgFIAEoBFIFZW50cnkSFgoGbWV0aG9kGAYgASgJUgZtZXRob2RCCQoHX3dlaWdodCLlAQoKU2lkZUNvdW50cxIYCgdzdGFydGVkGAEgASgEUgdzdGFydGVkEhgKB3Vua2V5ZWQYAiABKARSB3Vua2V5ZWQSEAoDYmFkGAMgASgEUgNiYWQSGwoJa2V5ZWRfYmFkGAQgASgEUghrZXllZEJhZBIZCghiYWRfa2V5cxgFIAMoBlIHYmFkS2V5cxIaCghzdGF0dXNlcxgGIAMoBFIIc3RhdHVzZXMSGAoHYnVja2V0cxgHIAMoDVIHYnVja2V0cxIjCg1idWNrZXRfY291bnRzGAggAygNUgxidWNrZXRDb3VudHMi5gEKB1RpbWVCb3gSIAoLY29uZmlybWFibGUYASABKAhSC2NvbmZpcm1hYmxlEjUKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUghkdXJhdGlvbhI0CgdzdGFydGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHc3RhcnRlZBI0CgZiZWZvcmUYBCADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSBmJlZm9yZRIWCgZhdXRob3IYBSABKAlSBmF1dGhvciLjBgoHUm9sbG91dBIOCgJpZBgBIAEoBlICaWQSLgoEcGxhbhgCIAEoCzIaLndlaXIuYWRtaW4udjEuUm9sbG91dFBsYW5SBHBsYW4SOAoIYmFzZWxpbmUYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSCGJhc2VsaW5lEhYKBmF1dGhvchgEIAEoCVIGYXV0aG9yEjQKB3N0YXJ0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdzdGFydGVkEhwKCWRlY2lzaW9ucxgGIAEoBFIJZGVjaXNpb25zEjEKBXBoYXNlGAcgASgOMhsud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGhhc2VSBXBoYXNlEhIKBHN0ZXAYCCABKA1SBHN0ZXASFAoFcGF1c2UYCSABKAlSBXBhdXNlEj4KDHBhdXNlZF9waGFzZRgKIAEoDjIbLndlaXIuYWRtaW4udjEuUm9sbG91dFBoYXNlUgtwYXVzZWRQaGFzZRIqCg5hZG9wdGVkX3dlaWdodBgLIAEoAUgAUg1hZG9wdGVkV2VpZ2h0iAEBEiUKDmFib3J0X3Bvc2l0aW9uGAwgASgNUg1hYm9ydFBvc2l0aW9uEhYKBnJlYXNvbhgNIAEoCVIGcmVhc29uEjQKCGluX3BoYXNlGA4gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgdpblBoYXNlEi8KBXF1aWV0GA8gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgVxdWlldBIaCghyZXF1ZXN0cxgQIAEoBFIIcmVxdWVzdHMSNAoFZ2F0ZXMYESADKAsyHi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRHYXRlU3Vtc1IFZ2F0ZXMSFAoFZW50cnkYEiABKARSBWVudHJ5EiUKDmV2aWRlbmNlX2VudHJ5GBMgASgEUg1ldmlkZW5jZUVudHJ5EiAKC2RlZmluaXRpb25zGBQgASgGUgtkZWZpbml0aW9ucxIWCgZkaWdlc3QYFSABKAZSBmRpZ2VzdBInCg9lYXJsaWVyX2RpZ2VzdHMYFiADKAZSDmVhcmxpZXJEaWdlc3RzQhEKD19hZG9wdGVkX3dlaWdodCLKAQoPUm9sbG91dFByb2dyZXNzEjAKB3JvbGxvdXQYASABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSFgoGd3JpdGVyGAIgASgJUgZ3cml0ZXISNgoHc2VydmVycxgDIAMoCzIcLndlaXIuc3RvcmUudjEuQ291bnRlZFNlcnZlclIHc2VydmVycxIfCgtmYWlsZWRfa2V5cxgEIAMoBlIKZmFpbGVkS2V5cxIUCgV6ZXJvcxgFIAEoDVIFemVyb3Mi0QIKDUNvdW50ZWRTZXJ2ZXISGgoIaW5zdGFuY2UYASABKAlSCGluc3RhbmNlEhYKBnNlY29uZBgCIAEoBFIGc2Vjb25kEhYKBmNvcGllcxgDIAEoBFIGY29waWVzEhoKCGNvbXBhcmVkGAQgASgEUghjb21wYXJlZBIcCglkaWZmZXJlbnQYBSABKARSCWRpZmZlcmVudBIrChJiYWRfb25seV9hdF9zaGFkb3cYBiABKARSD2JhZE9ubHlBdFNoYWRvdxItChNiYWRfb25seV9hdF9wcmltYXJ5GAcgASgEUhBiYWRPbmx5QXRQcmltYXJ5Ei8KE2NhbmRpZGF0ZV9lamVjdGlvbnMYCCABKARSEmNhbmRpZGF0ZUVqZWN0aW9ucxItChJiYXNlbGluZV9lamVjdGlvbnMYCSABKARSEWJhc2VsaW5lRWplY3Rpb25zIrcBCg9Sb2xsb3V0R2F0ZVN1bXMSEgoEZ2F0ZRgBIAEoCVIEZ2F0ZRIaCghyZXF1ZXN0cxgCIAEoBFIIcmVxdWVzdHMSIwoNY2FuZGlkYXRlX2JhZBgDIAEoBFIMY2FuZGlkYXRlQmFkEiEKDGJhc2VsaW5lX2JhZBgEIAEoBFILYmFzZWxpbmVCYWQSEgoEc3VtcxgFIAMoAVIEc3VtcxIYCgdsZW5ndGhzGAYgAygNUgdsZW5ndGhzIoQCCgtBZmZpbml0eU1hcBIeCgpnZW5lcmF0aW9uGAEgASgEUgpnZW5lcmF0aW9uEhYKBm93bmVycxgCIAMoCVIGb3duZXJzEhYKBnN0YXJ0cxgDIAMoBlIGc3RhcnRzEhgKB2hvbGRlcnMYBCADKA1SB2hvbGRlcnMSFAoFc2luY2UYBSADKARSBXNpbmNlEicKD2xpbmVhZ2VfbGVuZ3RocxgGIAMoDVIObGluZWFnZUxlbmd0aHMSJwoPbGluZWFnZV9ob2xkZXJzGAcgAygNUg5saW5lYWdlSG9sZGVycxIjCg1saW5lYWdlX3NpbmNlGAggAygEUgxsaW5lYWdlU2luY2UibQoEQmxvYhIUCgVieXRlcxgBIAEoDFIFYnl0ZXMSFAoFcGFydHMYAiABKAlSBXBhcnRzEh0KCnBhcnRfY291bnQYAyABKA1SCXBhcnRDb3VudBIaCghyZXZpc2lvbhgEIAEoBFIIcmV2aXNpb25iBnByb3RvMw==",
         imports: [Google_Protobuf_DurationProto.file, Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
@@ -37,6 +37,8 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
     package var descriptorSets: [[UInt8]] = []
     /// Field 12, `backend_descriptor_sets`.
     package var backendDescriptorSets: [UInt64] = []
+    /// Field 13, `freeze`.
+    package var freeze: Weir_Store_V1_FreezeChange?
 
     package init() {}
 
@@ -52,7 +54,8 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
         deletedEndpoints: [String] = [],
         previousHash: UInt64 = 0,
         descriptorSets: [[UInt8]] = [],
-        backendDescriptorSets: [UInt64] = []
+        backendDescriptorSets: [UInt64] = [],
+        freeze: Weir_Store_V1_FreezeChange? = nil
     ) {
         self.revision = revision
         self.time = time
@@ -66,6 +69,7 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
         self.previousHash = previousHash
         self.descriptorSets = descriptorSets
         self.backendDescriptorSets = backendDescriptorSets
+        self.freeze = freeze
     }
 
     package static var messageName: String? { "weir.store.v1.Revision" }
@@ -113,6 +117,7 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
             let value = unsafe c.pointee.backend_descriptor_sets[index]
             self.backendDescriptorSets.append(value)
         }
+        if let value = unsafe c.pointee.freeze { self.freeze = try unsafe Weir_Store_V1_FreezeChange(_cMessage: value) }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -155,6 +160,39 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
         for (index, value) in self.backendDescriptorSets.enumerated() {
             unsafe c.pointee.backend_descriptor_sets[index] = value
         }
+        if let value = self.freeze {
+            unsafe c.pointee.freeze = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__FreezeChange.self)
+        }
+    }
+}
+
+/// `weir.store.v1.FreezeChange`
+package struct Weir_Store_V1_FreezeChange: ProtobufMessage {
+    /// Field 1, `freeze`.
+    package var freeze: Weir_Admin_V1_Freeze?
+
+    package init() {}
+
+    package init(
+        freeze: Weir_Admin_V1_Freeze? = nil
+    ) {
+        self.freeze = freeze
+    }
+
+    package static var messageName: String? { "weir.store.v1.FreezeChange" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__freeze_change__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__FreezeChange.self)
+        if let value = unsafe c.pointee.freeze { self.freeze = try unsafe Weir_Admin_V1_Freeze(_cMessage: value) }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__FreezeChange.self)
+        if let value = self.freeze {
+            unsafe c.pointee.freeze = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__Freeze.self)
+        }
     }
 }
 
@@ -176,6 +214,8 @@ package struct Weir_Store_V1_Checkpoint: ProtobufMessage {
     package var descriptorSets: [[UInt8]] = []
     /// Field 8, `backend_descriptor_sets`.
     package var backendDescriptorSets: [UInt64] = []
+    /// Field 9, `freeze`.
+    package var freeze: Weir_Admin_V1_Freeze?
 
     package init() {}
 
@@ -187,7 +227,8 @@ package struct Weir_Store_V1_Checkpoint: ProtobufMessage {
         earlierHashes: [UInt64] = [],
         identity: UInt64 = 0,
         descriptorSets: [[UInt8]] = [],
-        backendDescriptorSets: [UInt64] = []
+        backendDescriptorSets: [UInt64] = [],
+        freeze: Weir_Admin_V1_Freeze? = nil
     ) {
         self.revision = revision
         self.backends = backends
@@ -197,6 +238,7 @@ package struct Weir_Store_V1_Checkpoint: ProtobufMessage {
         self.identity = identity
         self.descriptorSets = descriptorSets
         self.backendDescriptorSets = backendDescriptorSets
+        self.freeze = freeze
     }
 
     package static var messageName: String? { "weir.store.v1.Checkpoint" }
@@ -228,6 +270,7 @@ package struct Weir_Store_V1_Checkpoint: ProtobufMessage {
             let value = unsafe c.pointee.backend_descriptor_sets[index]
             self.backendDescriptorSets.append(value)
         }
+        if let value = unsafe c.pointee.freeze { self.freeze = try unsafe Weir_Admin_V1_Freeze(_cMessage: value) }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -259,6 +302,9 @@ package struct Weir_Store_V1_Checkpoint: ProtobufMessage {
         unsafe c.pointee.backend_descriptor_sets = arena.zeroed((UInt64).self, count: self.backendDescriptorSets.count)
         for (index, value) in self.backendDescriptorSets.enumerated() {
             unsafe c.pointee.backend_descriptor_sets[index] = value
+        }
+        if let value = self.freeze {
+            unsafe c.pointee.freeze = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__Freeze.self)
         }
     }
 }
@@ -522,6 +568,12 @@ package struct Weir_Store_V1_EndpointCounts: ProtobufMessage {
     package var badOnlyAtShadow: UInt64 = 0
     /// Field 8, `bad_only_at_primary`.
     package var badOnlyAtPrimary: UInt64 = 0
+    /// Field 9, `candidate_ejections`.
+    package var candidateEjections: UInt64 = 0
+    /// Field 10, `baseline_ejections`.
+    package var baselineEjections: UInt64 = 0
+    /// Field 11, `ejection_share`.
+    package var ejectionShare: Double?
 
     package init() {}
 
@@ -533,7 +585,10 @@ package struct Weir_Store_V1_EndpointCounts: ProtobufMessage {
         compared: UInt64 = 0,
         different: UInt64 = 0,
         badOnlyAtShadow: UInt64 = 0,
-        badOnlyAtPrimary: UInt64 = 0
+        badOnlyAtPrimary: UInt64 = 0,
+        candidateEjections: UInt64 = 0,
+        baselineEjections: UInt64 = 0,
+        ejectionShare: Double? = nil
     ) {
         self.endpoint = endpoint
         self.rollout = rollout
@@ -543,6 +598,9 @@ package struct Weir_Store_V1_EndpointCounts: ProtobufMessage {
         self.different = different
         self.badOnlyAtShadow = badOnlyAtShadow
         self.badOnlyAtPrimary = badOnlyAtPrimary
+        self.candidateEjections = candidateEjections
+        self.baselineEjections = baselineEjections
+        self.ejectionShare = ejectionShare
     }
 
     package static var messageName: String? { "weir.store.v1.EndpointCounts" }
@@ -565,6 +623,12 @@ package struct Weir_Store_V1_EndpointCounts: ProtobufMessage {
         self.different = unsafe c.pointee.different
         self.badOnlyAtShadow = unsafe c.pointee.bad_only_at_shadow
         self.badOnlyAtPrimary = unsafe c.pointee.bad_only_at_primary
+        self.candidateEjections = unsafe c.pointee.candidate_ejections
+        self.baselineEjections = unsafe c.pointee.baseline_ejections
+        if unsafe c.pointee._ejection_share_case.rawValue != 0 {
+            let value = unsafe c.pointee.ejection_share
+            self.ejectionShare = value
+        }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -581,6 +645,12 @@ package struct Weir_Store_V1_EndpointCounts: ProtobufMessage {
         unsafe c.pointee.different = self.different
         unsafe c.pointee.bad_only_at_shadow = self.badOnlyAtShadow
         unsafe c.pointee.bad_only_at_primary = self.badOnlyAtPrimary
+        unsafe c.pointee.candidate_ejections = self.candidateEjections
+        unsafe c.pointee.baseline_ejections = self.baselineEjections
+        if let value = self.ejectionShare {
+            unsafe c.pointee._ejection_share_case = .init(rawValue: 11)
+            unsafe c.pointee.ejection_share = value
+        }
     }
 }
 
@@ -594,6 +664,10 @@ package struct Weir_Store_V1_SecondCounts: ProtobufMessage {
     package var candidate: Weir_Store_V1_SideCounts?
     /// Field 4, `baseline`.
     package var baseline: Weir_Store_V1_SideCounts?
+    /// Field 5, `entry`.
+    package var entry: UInt64 = 0
+    /// Field 6, `method`.
+    package var method: String = ""
 
     package init() {}
 
@@ -601,12 +675,16 @@ package struct Weir_Store_V1_SecondCounts: ProtobufMessage {
         second: UInt64 = 0,
         weight: Double? = nil,
         candidate: Weir_Store_V1_SideCounts? = nil,
-        baseline: Weir_Store_V1_SideCounts? = nil
+        baseline: Weir_Store_V1_SideCounts? = nil,
+        entry: UInt64 = 0,
+        method: String = ""
     ) {
         self.second = second
         self.weight = weight
         self.candidate = candidate
         self.baseline = baseline
+        self.entry = entry
+        self.method = method
     }
 
     package static var messageName: String? { "weir.store.v1.SecondCounts" }
@@ -622,6 +700,11 @@ package struct Weir_Store_V1_SecondCounts: ProtobufMessage {
         }
         if let value = unsafe c.pointee.candidate { self.candidate = try unsafe Weir_Store_V1_SideCounts(_cMessage: value) }
         if let value = unsafe c.pointee.baseline { self.baseline = try unsafe Weir_Store_V1_SideCounts(_cMessage: value) }
+        self.entry = unsafe c.pointee.entry
+        do {
+            let value = unsafe c.pointee.method
+            self.method = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.SecondCounts.method")
+        }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -637,6 +720,8 @@ package struct Weir_Store_V1_SecondCounts: ProtobufMessage {
         if let value = self.baseline {
             unsafe c.pointee.baseline = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__SideCounts.self)
         }
+        unsafe c.pointee.entry = self.entry
+        unsafe c.pointee.method = unsafe ProtobufCBinaryData(arena.copy(self.method))
     }
 }
 
@@ -840,6 +925,16 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
     package var requests: UInt64 = 0
     /// Field 17, `gates`.
     package var gates: [Weir_Store_V1_RolloutGateSums] = []
+    /// Field 18, `entry`.
+    package var entry: UInt64 = 0
+    /// Field 19, `evidence_entry`.
+    package var evidenceEntry: UInt64 = 0
+    /// Field 20, `definitions`.
+    package var definitions: UInt64 = 0
+    /// Field 21, `digest`.
+    package var digest: UInt64 = 0
+    /// Field 22, `earlier_digests`.
+    package var earlierDigests: [UInt64] = []
 
     package init() {}
 
@@ -860,7 +955,12 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
         inPhase: Google_Protobuf_Duration? = nil,
         quiet: Google_Protobuf_Duration? = nil,
         requests: UInt64 = 0,
-        gates: [Weir_Store_V1_RolloutGateSums] = []
+        gates: [Weir_Store_V1_RolloutGateSums] = [],
+        entry: UInt64 = 0,
+        evidenceEntry: UInt64 = 0,
+        definitions: UInt64 = 0,
+        digest: UInt64 = 0,
+        earlierDigests: [UInt64] = []
     ) {
         self.id = id
         self.plan = plan
@@ -879,6 +979,11 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
         self.quiet = quiet
         self.requests = requests
         self.gates = gates
+        self.entry = entry
+        self.evidenceEntry = evidenceEntry
+        self.definitions = definitions
+        self.digest = digest
+        self.earlierDigests = earlierDigests
     }
 
     package static var messageName: String? { "weir.store.v1.Rollout" }
@@ -922,6 +1027,14 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
             guard let value = unsafe c.pointee.gates[index] else { continue }
             self.gates.append(try unsafe Weir_Store_V1_RolloutGateSums(_cMessage: value))
         }
+        self.entry = unsafe c.pointee.entry
+        self.evidenceEntry = unsafe c.pointee.evidence_entry
+        self.definitions = unsafe c.pointee.definitions
+        self.digest = unsafe c.pointee.digest
+        for index in unsafe 0..<c.pointee.n_earlier_digests {
+            let value = unsafe c.pointee.earlier_digests[index]
+            self.earlierDigests.append(value)
+        }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -962,6 +1075,165 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
         for (index, value) in self.gates.enumerated() {
             unsafe c.pointee.gates[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__RolloutGateSums.self)
         }
+        unsafe c.pointee.entry = self.entry
+        unsafe c.pointee.evidence_entry = self.evidenceEntry
+        unsafe c.pointee.definitions = self.definitions
+        unsafe c.pointee.digest = self.digest
+        unsafe c.pointee.n_earlier_digests = self.earlierDigests.count
+        unsafe c.pointee.earlier_digests = arena.zeroed((UInt64).self, count: self.earlierDigests.count)
+        for (index, value) in self.earlierDigests.enumerated() {
+            unsafe c.pointee.earlier_digests[index] = value
+        }
+    }
+}
+
+/// `weir.store.v1.RolloutProgress`
+package struct Weir_Store_V1_RolloutProgress: ProtobufMessage {
+    /// Field 1, `rollout`.
+    package var rollout: Weir_Store_V1_Rollout?
+    /// Field 2, `writer`.
+    package var writer: String = ""
+    /// Field 3, `servers`.
+    package var servers: [Weir_Store_V1_CountedServer] = []
+    /// Field 4, `failed_keys`.
+    package var failedKeys: [UInt64] = []
+    /// Field 5, `zeros`.
+    package var zeros: UInt32 = 0
+
+    package init() {}
+
+    package init(
+        rollout: Weir_Store_V1_Rollout? = nil,
+        writer: String = "",
+        servers: [Weir_Store_V1_CountedServer] = [],
+        failedKeys: [UInt64] = [],
+        zeros: UInt32 = 0
+    ) {
+        self.rollout = rollout
+        self.writer = writer
+        self.servers = servers
+        self.failedKeys = failedKeys
+        self.zeros = zeros
+    }
+
+    package static var messageName: String? { "weir.store.v1.RolloutProgress" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__rollout_progress__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__RolloutProgress.self)
+        if let value = unsafe c.pointee.rollout { self.rollout = try unsafe Weir_Store_V1_Rollout(_cMessage: value) }
+        do {
+            let value = unsafe c.pointee.writer
+            self.writer = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.RolloutProgress.writer")
+        }
+        for index in unsafe 0..<c.pointee.n_servers {
+            guard let value = unsafe c.pointee.servers[index] else { continue }
+            self.servers.append(try unsafe Weir_Store_V1_CountedServer(_cMessage: value))
+        }
+        for index in unsafe 0..<c.pointee.n_failed_keys {
+            let value = unsafe c.pointee.failed_keys[index]
+            self.failedKeys.append(value)
+        }
+        self.zeros = unsafe c.pointee.zeros
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__RolloutProgress.self)
+        if let value = self.rollout {
+            unsafe c.pointee.rollout = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__Rollout.self)
+        }
+        unsafe c.pointee.writer = unsafe ProtobufCBinaryData(arena.copy(self.writer))
+        unsafe c.pointee.n_servers = self.servers.count
+        unsafe c.pointee.servers = arena.zeroed((UnsafeMutablePointer<Weir__Store__V1__CountedServer>?).self, count: self.servers.count)
+        for (index, value) in self.servers.enumerated() {
+            unsafe c.pointee.servers[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__CountedServer.self)
+        }
+        unsafe c.pointee.n_failed_keys = self.failedKeys.count
+        unsafe c.pointee.failed_keys = arena.zeroed((UInt64).self, count: self.failedKeys.count)
+        for (index, value) in self.failedKeys.enumerated() {
+            unsafe c.pointee.failed_keys[index] = value
+        }
+        unsafe c.pointee.zeros = self.zeros
+    }
+}
+
+/// `weir.store.v1.CountedServer`
+package struct Weir_Store_V1_CountedServer: ProtobufMessage {
+    /// Field 1, `instance`.
+    package var instance: String = ""
+    /// Field 2, `second`.
+    package var second: UInt64 = 0
+    /// Field 3, `copies`.
+    package var copies: UInt64 = 0
+    /// Field 4, `compared`.
+    package var compared: UInt64 = 0
+    /// Field 5, `different`.
+    package var different: UInt64 = 0
+    /// Field 6, `bad_only_at_shadow`.
+    package var badOnlyAtShadow: UInt64 = 0
+    /// Field 7, `bad_only_at_primary`.
+    package var badOnlyAtPrimary: UInt64 = 0
+    /// Field 8, `candidate_ejections`.
+    package var candidateEjections: UInt64 = 0
+    /// Field 9, `baseline_ejections`.
+    package var baselineEjections: UInt64 = 0
+
+    package init() {}
+
+    package init(
+        instance: String = "",
+        second: UInt64 = 0,
+        copies: UInt64 = 0,
+        compared: UInt64 = 0,
+        different: UInt64 = 0,
+        badOnlyAtShadow: UInt64 = 0,
+        badOnlyAtPrimary: UInt64 = 0,
+        candidateEjections: UInt64 = 0,
+        baselineEjections: UInt64 = 0
+    ) {
+        self.instance = instance
+        self.second = second
+        self.copies = copies
+        self.compared = compared
+        self.different = different
+        self.badOnlyAtShadow = badOnlyAtShadow
+        self.badOnlyAtPrimary = badOnlyAtPrimary
+        self.candidateEjections = candidateEjections
+        self.baselineEjections = baselineEjections
+    }
+
+    package static var messageName: String? { "weir.store.v1.CountedServer" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__counted_server__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__CountedServer.self)
+        do {
+            let value = unsafe c.pointee.instance
+            self.instance = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.CountedServer.instance")
+        }
+        self.second = unsafe c.pointee.second
+        self.copies = unsafe c.pointee.copies
+        self.compared = unsafe c.pointee.compared
+        self.different = unsafe c.pointee.different
+        self.badOnlyAtShadow = unsafe c.pointee.bad_only_at_shadow
+        self.badOnlyAtPrimary = unsafe c.pointee.bad_only_at_primary
+        self.candidateEjections = unsafe c.pointee.candidate_ejections
+        self.baselineEjections = unsafe c.pointee.baseline_ejections
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__CountedServer.self)
+        unsafe c.pointee.instance = unsafe ProtobufCBinaryData(arena.copy(self.instance))
+        unsafe c.pointee.second = self.second
+        unsafe c.pointee.copies = self.copies
+        unsafe c.pointee.compared = self.compared
+        unsafe c.pointee.different = self.different
+        unsafe c.pointee.bad_only_at_shadow = self.badOnlyAtShadow
+        unsafe c.pointee.bad_only_at_primary = self.badOnlyAtPrimary
+        unsafe c.pointee.candidate_ejections = self.candidateEjections
+        unsafe c.pointee.baseline_ejections = self.baselineEjections
     }
 }
 

@@ -10,7 +10,12 @@ package final class LoopMetrics {
     /// The name that calls of unknown methods are counted under (gRFC A66).
     package static let otherMethods = "other"
 
+    /// The most series of deleted endpoints and backends that are kept.
+    package static let maxRemoved = 256
+
     private let names: MethodNames
+    /// The figures of deleted endpoints and backends, of all methods together.
+    package private(set) var removed: [CallKey: CallFigures] = [:]
     private var endpoints: [String: Endpoint] = [:]
     /// Nil before the first policy.
     private var served: (any ServedNames)?
@@ -64,13 +69,28 @@ package final class LoopMetrics {
     package func removeSeries(missingFrom served: any ServedNames, backendsChanged: Bool) {
         self.served = served
         for name in Array(endpoints.keys) where !name.isEmpty {
+            let series = endpoints[name]?.series ?? [:]
             guard served.hasEndpoint(name) else {
                 endpoints[name] = nil
+                keep(series)
                 continue
             }
             guard backendsChanged else { continue }
-            let series = endpoints[name]?.series ?? [:]
-            endpoints[name]?.series = series.filter { served.has($0.key.backend, at: name) }
+            let current = series.filter { served.has($0.key.backend, at: name) }
+            endpoints[name]?.series = current
+            keep(series.filter { current[$0.key] == nil })
+        }
+    }
+
+    private func keep(_ series: [CallKey: CallMetrics]) {
+        for (key, metrics) in series {
+            let key = key.counted(as: "")
+            guard metrics.figures.started > 0,
+                removed[key] != nil || removed.count < Self.maxRemoved
+            else { continue }
+            var figures = metrics.figures
+            figures.inFlight = 0
+            removed[key, default: CallFigures()].add(figures)
         }
     }
 

@@ -2,8 +2,8 @@ internal import Evidence
 package import GRPCWire
 package import Rollouts
 
-/// The requests of one endpoint under rollout on one loop, by the second in which they started.
-/// Confined to its loop.
+/// The requests of one method of an endpoint under rollout on one loop, by the second in which they
+/// started. Confined to its loop.
 ///
 /// A fixed table: counting a request allocates nothing and takes no lock. Results that arrive when
 /// the counts of their second were taken are not counted.
@@ -12,13 +12,18 @@ package final class CohortTable {
     package struct Cohort: Equatable, Sendable {
         /// The second of the loops' clock.
         package let second: UInt64
+        /// The path of the method; empty for all methods that are not counted separately.
+        package var method = ""
         package var candidate: SideCounts
         package var baseline: SideCounts
     }
 
-    /// A request is judged when this number of seconds has passed since its start.
+    /// The requests of a second are judged when all of them have ended, or when this number of
+    /// seconds has passed since then.
     package static let horizon: UInt64 = 10
-    /// The seconds that the table holds: a power of two.
+    /// The same if a request has a later deadline: at most this number of seconds.
+    package static let maxHorizon: UInt64 = 28
+    /// The seconds that the table holds: a power of two above `maxHorizon`.
     static let seconds = 32
     /// The keys of bad requests that are kept for a side of one second. Beyond, only keys with a
     /// small second hash are kept.
@@ -47,6 +52,9 @@ package final class CohortTable {
 
     /// The second of each row; `.max` for a row without counts.
     private var rows = [UInt64](repeating: .max, count: seconds)
+    /// The requests of each row that have not ended, and the last second to wait for them.
+    private var unended = [UInt32](repeating: 0, count: seconds)
+    private var horizons = [UInt64](repeating: 0, count: seconds)
     private var counts = [UInt32](repeating: 0, count: seconds * 2 * Column.count)
     private var keys = [UInt64](repeating: 0, count: seconds * 2 * keysPerSide)
     /// A key is kept if its second hash begins with this number of zeros.
@@ -76,6 +84,20 @@ package final class CohortTable {
         let base = Self.side(row, isCandidate: isCandidate) * Column.count
         counts[base + Column.started] &+= 1
         if !isKeyed { counts[base + Column.unkeyed] &+= 1 }
+        unended[row] &+= 1
+    }
+
+    /// Waits for a request that has a deadline.
+    ///
+    /// - Parameters:
+    ///   - start: when the request started.
+    ///   - deadline: in nanoseconds of the loop's clock.
+    package func waits(forRequestStartedAt start: UInt64, until deadline: UInt64) {
+        let second = start / 1_000_000_000
+        let row = Self.row(second)
+        guard rows[row] == second else { return }
+        let last = min(second &+ Self.maxHorizon, deadline / 1_000_000_000 &+ 1)
+        if last > horizons[row] { horizons[row] = last }
     }
 
     /// Counts the end of an attempt at the backend.
@@ -94,6 +116,7 @@ package final class CohortTable {
         let side = Self.side(row, isCandidate: isCandidate)
         let base = side * Column.count
         counts[base + Column.buckets + LatencyCounts.bucket(nanoseconds: nanoseconds)] &+= 1
+        if unended[row] > 0 { unended[row] -= 1 }
         let raw = code.counted.rawValue
         guard raw != 0 else { return }
         if Self.badCodes & 1 << UInt32(truncatingIfNeeded: raw) != 0 {
@@ -110,6 +133,8 @@ package final class CohortTable {
 
     private func clear(_ row: Int, for second: UInt64) {
         rows[row] = second
+        unended[row] = 0
+        horizons[row] = second &+ Self.horizon
         let start = row * 2 * Column.count
         for index in start..<start + 2 * Column.count { counts[index] = 0 }
     }
@@ -146,15 +171,22 @@ package final class CohortTable {
 
     // MARK: Taking
 
-    /// Takes the counts of the seconds whose requests can be judged.
+    /// The first second whose requests cannot be judged yet. Seconds are judged in order.
     ///
     /// - Parameter now: the time of the loop's clock, in nanoseconds.
-    package func take(at now: UInt64) -> [Cohort] {
+    package func firstUnjudged(at now: UInt64) -> UInt64 {
         let second = now / 1_000_000_000
-        guard second > Self.horizon else { return [] }
-        let last = second - Self.horizon - 1
+        var first = second
+        for row in rows.indices where rows[row] < first {
+            if unended[row] > 0, second <= horizons[row] { first = rows[row] }
+        }
+        return first
+    }
+
+    /// Takes the counts of the seconds before one.
+    package func take(before end: UInt64) -> [Cohort] {
         var cohorts: [Cohort] = []
-        for row in rows.indices where rows[row] <= last {
+        for row in rows.indices where rows[row] < end {
             cohorts.append(
                 Cohort(
                     second: rows[row],

@@ -27,7 +27,8 @@ struct RequestHead {
     private(set) var acceptsGzip = false
 
     init(_ headers: HeaderBlock) {
-        for field in headers.fields {
+        for index in headers.fields.indices {
+            let field = headers.fields[index]
             switch KnownHeader(rawValue: field.known) {
             case .method: isPost = headers.value(of: field, equals: Self.post)
             case .path: path = field
@@ -35,8 +36,8 @@ struct RequestHead {
                 if headers.value(of: field, equals: Self.grpc) {
                     isGRPC = true
                 } else {
-                    isGRPC = ContentType.isGRPC(headers.bytes[field.value])
-                    isJSON = ContentType.isJSON(headers.bytes[field.value])
+                    isGRPC = ContentType.isGRPC(headers.value(of: field))
+                    isJSON = ContentType.isJSON(headers.value(of: field))
                 }
             case .shardKey where !field.value.isEmpty && shardKey == nil: shardKey = field
             case .timeout: timeout = field
@@ -44,7 +45,7 @@ struct RequestHead {
             case .endpoint: endpoint = field
             case .encoding: encoding = MessageEncoding(rawValue: headers.text(field))
             case .acceptEncoding:
-                acceptsGzip = MessageEncoding.acceptsGzip(headers.bytes[field.value])
+                acceptsGzip = MessageEncoding.acceptsGzip(headers.value(of: field))
             default: break
             }
         }
@@ -53,8 +54,7 @@ struct RequestHead {
     /// Calls the body with the bytes of the shard key; empty without one.
     func withShardKey<Result>(in headers: HeaderBlock, _ body: (RawSpan) -> Result) -> Result {
         guard let shardKey else { return body(RawSpan()) }
-        let bytes = headers.bytes
-        return body(bytes.rawSpan.extracting(shardKey.value))
+        return body(headers.rawValue(of: shardKey))
     }
 
     /// The point of the shard key on a ring of replicas; nil without one.

@@ -142,6 +142,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     func setDeadline(at deadline: UInt64) {
         self.deadline = deadline
+        target.cohorts?.table.waits(forRequestStartedAt: startedAt, until: deadline)
         deadlineToken = loop.deadlines.set(self, at: deadline)
     }
 

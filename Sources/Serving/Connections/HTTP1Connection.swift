@@ -341,7 +341,9 @@ extension HTTP1Connection: HTTPClient {
     }
 
     func write(_ bytes: RawSpan) {
-        guard let context, let request, machine.isResponding, bytes.byteCount > 0 else { return }
+        guard let context, let request, machine.isResponding, bytes.byteCount > 0,
+            request.head.method != "HEAD"
+        else { return }
         let isChunked = request.head.minorVersion > 0
         var buffer = ByteBuffer()
         if isChunked { buffer.writeBytes(HTTP1Response.chunkHead(bytes.byteCount)) }
@@ -354,12 +356,17 @@ extension HTTP1Connection: HTTPClient {
         exchange = nil
         guard let context, let request, let isComplete = machine.responseEnded() else { return }
         self.request = nil
-        let isChunked = request.head.minorVersion > 0
+        let isChunked = request.head.minorVersion > 0 && request.head.method != "HEAD"
         let written = write(
             ByteBuffer(bytes: isChunked ? HTTP1Response.lastChunk : []), context)
         written.assumeIsolated().whenComplete { _ in
             if isComplete { self.written(request.persistence) } else { self.linger() }
         }
+    }
+
+    func abort() {
+        exchange = nil
+        close()
     }
 
     func credit(_ bytes: Int) { if machine.credited(bytes) { readRequests() } }

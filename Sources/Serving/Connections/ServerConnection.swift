@@ -189,7 +189,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         }
         let call = begin(stream, choice.destination, choice.shardPoint)
         if let timeout = request.timeout {
-            guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
+            guard let nanoseconds = Timeout.parse(headers.value(of: timeout)) else {
                 let text = headers.quoted(timeout)
                 return call.finish(
                     RPCError(
@@ -226,7 +226,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         {
             return lastPath
         }
-        guard let resolved = router.resolve(headers.bytes[path.value], on: servedPort) else {
+        guard let resolved = router.resolve(headers.array(path), on: servedPort) else {
             return nil
         }
         lastPath = resolved
@@ -274,7 +274,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         let request = RequestHead(headers)
         // The method and the content type may be missing.
         let hasOtherType = headers.first(.contentType) != nil && !request.isGRPC
-        guard hasOtherType || !headers.fields.isEmpty && !request.isPost else {
+        guard hasOtherType || headers.count > 0 && !request.isPost else {
             return refuse(stream, error)
         }
         addPlainHTTP(stream, headers).refuse(HTTPRefusal(431, reason))

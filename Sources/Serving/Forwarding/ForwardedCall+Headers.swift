@@ -36,7 +36,7 @@ extension ForwardedCall {
         if isShadow { headers.append(KnownHeader.shadow.name, "1") }
         if let left = timeLeft { headers.append("grpc-timeout", Timeout.format(nanoseconds: left)) }
         let before =
-            client.first(.previousAttempts).flatMap { DecimalNumber.parse(client.bytes[$0.value]) }
+            client.first(.previousAttempts).flatMap { DecimalNumber.parse(client.value(of: $0)) }
             ?? 0
         if before + attempt.attempts > 1 {
             headers.append("grpc-previous-rpc-attempts", "\(before + attempt.attempts - 1)")
@@ -51,8 +51,7 @@ extension ForwardedCall {
     private func appendForwardedFor(
         _ client: HeaderBlock, _ pool: BackendPool, to headers: inout HeaderBlock
     ) {
-        var addresses = client.fields.filter { $0.known == KnownHeader.forwardedFor.rawValue }
-            .map { client.text($0) }
+        var addresses = client.all(.forwardedFor).map { client.text($0) }
         if pool.options.addsForwardedFor, let address = peer.ipAddress {
             addresses.append(address)
         }

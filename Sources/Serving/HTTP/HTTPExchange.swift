@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
+internal import Transcoding
 internal import Transport
 
 /// The connection's side of an exchange: a request of HTTP/1, or a stream of HTTP/2.
@@ -13,6 +14,7 @@ protocol HTTPClient: WebClient {
 /// ```
 ///   connection --head, body--> HTTPExchange --pieces--> WebCall        calls of web protocols
 ///              <--head, body--      |        --whole---> ServedPort    plain HTTP
+///                                   |        (calls by google.api.http are web calls)
 ///                                   '------- refusals
 /// ```
 ///
@@ -21,6 +23,8 @@ final class HTTPExchange: WebClient {
     private enum Work {
         case web(WebCall)
         case collecting(BodyCollector)
+        /// A request whose route may become known.
+        case waiting(BodyCollector)
         case plain(HTTPWork)
         case over
     }
@@ -33,6 +37,8 @@ final class HTTPExchange: WebClient {
     private var work = Work.over
     /// The fields for scripts of other origins, which each response has; nil without a policy.
     private var corsFields: [HTTPFields.Field]?
+    /// Whether the message of the call is in the query.
+    private var ignoresBody = false
 
     /// Begins an exchange. The client may get a response before this returns.
     init(
@@ -59,6 +65,7 @@ final class HTTPExchange: WebClient {
                 BodyCollector(router.loop, limit: router.loop.limits.maxMessageBytes))
         case .reply(let answer): reply(answer)
         case .web(let request, let path): begin(request, path, at: now)
+        case .transcoded(let requestPath, let path): begin(requestPath, path, at: now)
         }
     }
 
@@ -94,16 +101,31 @@ final class HTTPExchange: WebClient {
             client: self, at: now)
         guard let call else { return }
         work = .web(call)
+        ignoresBody = request.get != nil
         if case .success(let get) = request.get {
             call.received(get.message.rawSpan, isLast: true)
         }
+    }
+
+    /// Begins a call by `google.api.http`.
+    private func begin(_ requestPath: RequestPath, _ path: ResolvedPath, at now: UInt64) {
+        let (headers, invalid) = WebHeaders.request(
+            head, path: path.path, encoding: .identity, acceptsGzip: false)
+        let form = TranscodedForm(
+            head, requestPath, limit: router.loop.limits.maxMessageBytes)
+        let (timeout, invalidTimeout) = form.timeout
+        let call = WebCall.begin(
+            .init(
+                form: form, headers: headers, peer: client?.peer ?? Peer(), timeout: timeout,
+                error: invalidTimeout ?? invalid), path, on: router, client: self, at: now)
+        if let call { work = .web(call) }
     }
 
     /// Bytes of the body have arrived.
     func received(_ bytes: RawSpan, isLast: Bool, at now: UInt64) {
         switch work {
         case .web(let call):
-            if head.method == "POST" {
+            if !ignoresBody {
                 call.received(bytes, isLast: isLast)
             } else {
                 client?.credit(bytes.byteCount)
@@ -120,8 +142,9 @@ final class HTTPExchange: WebClient {
                 return reply(HTTPReply(error))
             case nil: work = .collecting(body)
             }
-            if isLast { answer(body, at: now) }
-        case .plain, .over: client?.credit(bytes.byteCount)
+            guard isLast else { return }
+            if port.lacksRoute(head, router) { awaitRoute(body) } else { answer(body, at: now) }
+        case .waiting, .plain, .over: client?.credit(bytes.byteCount)
         }
     }
 
@@ -135,6 +158,29 @@ final class HTTPExchange: WebClient {
         if client != nil, let begun { work = .plain(begun) }
     }
 
+    private func awaitRoute(_ body: BodyCollector) {
+        work = .waiting(body)
+        router.loadRoutes(port.loadRoutes) { [weak self] in self?.routesLoaded() }
+    }
+
+    private func routesLoaded() {
+        guard case .waiting(var body) = work else { return }
+        work = .over
+        let now = router.loop.now
+        let route = port.route(head, router)
+        corsFields = route.cors?.fields(for: head)
+        switch route.kind {
+        case .transcoded(let requestPath, let path):
+            let bytes = body.take()
+            begin(requestPath, path, at: now)
+            if case .web(let call) = work { call.received(bytes.rawSpan, isLast: true) }
+        case .reply(let answer):
+            body.drop()
+            reply(answer)
+        case .web, .plain: answer(body, at: now)
+        }
+    }
+
     /// The client has room for more of the response.
     func drained() { if case .web(let call) = work { call.drained() } }
 
@@ -143,7 +189,7 @@ final class HTTPExchange: WebClient {
         client = nil
         switch work {
         case .web(let call): call.cancel()
-        case .collecting(var body): body.drop()
+        case .collecting(var body), .waiting(var body): body.drop()
         case .plain(let plain): plain.cancel()
         case .over: break
         }
@@ -168,6 +214,13 @@ final class HTTPExchange: WebClient {
         self.client = nil
         work = .over
         client?.finish()
+    }
+
+    func abort() {
+        let client = client
+        self.client = nil
+        work = .over
+        client?.abort()
     }
 
     func credit(_ bytes: Int) { client?.credit(bytes) }

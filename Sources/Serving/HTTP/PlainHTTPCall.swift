@@ -194,7 +194,7 @@ final class PlainHTTPCall: CallSource {
                 HTTPReply(RPCError(code, message))
             }
         if let names = target?.nameTrailers {
-            response.headers += names.fields.map { (names.name($0), names.text($0)) }
+            response.headers += names.pairs
         }
         reply(response)
     }

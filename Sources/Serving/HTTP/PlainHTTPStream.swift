@@ -26,9 +26,9 @@ final class PlainHTTPStream: HTTPClient {
         func text(_ header: KnownHeader) -> String? { block.first(header).map { block.text($0) } }
         let method = text(.method) ?? ""
         self.method = method
-        let fields = block.fields.filter { block.bytes[$0.nameStart] != UInt8(ascii: ":") }.map {
-            (name: block.name($0), value: HTTPFields.text(of: block.bytes[$0.value]))
-        }
+        let fields = block.fields.indices.map { block.fields[$0] }.map {
+            (name: block.name($0), value: HTTPFields.text(of: block.array($0)))
+        }.filter { !$0.name.hasPrefix(":") }
         head = Result { () throws(HTTPRefusal) in
             try HTTPRequestHead(
                 method, target: text(.path) ?? "", authority: text(.authority), fields, .http2)
@@ -103,12 +103,18 @@ final class PlainHTTPStream: HTTPClient {
     }
 
     func write(_ bytes: RawSpan) {
+        guard method != "HEAD" else { return }
         http2.session.write(bytes, to: stream)
         http2.changed()
     }
 
     func finish() {
         http2.session.finish(stream)
+        http2.changed()
+    }
+
+    func abort() {
+        http2.session.reset(stream, .internalError)
         http2.changed()
     }
 

@@ -1,6 +1,8 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Messages
 internal import TrafficPolicy
+internal import Transcoding
 internal import Transport
 
 /// How a request that is not gRPC is answered.
@@ -11,6 +13,8 @@ struct HTTPRoute {
         case reply(HTTPReply)
         /// A call of a web protocol; without a path if no endpoint or service matches it.
         case web(WebRequest, ResolvedPath?)
+        /// A call by `google.api.http`.
+        case transcoded(RequestPath, ResolvedPath)
     }
 
     let kind: Kind
@@ -31,8 +35,12 @@ extension ServedPort {
         let request = WebRequest(head)
         let plain = plainEndpoint(head, router)
         let path = path(head, router)
-        let endpoint =
-            path?.policy.flatMap { router.snapshot.endpoint(named: $0.endpoint) } ?? plain
+        if path == nil || request == nil, request?.isExplicit != true,
+            let found = transcoded(head, plain, router)
+        {
+            return found
+        }
+        let endpoint = endpoint(of: path, router) ?? plain
         let cors = servesEndpoints ? endpoint?.cors : cors
         if let cors, CORSPolicy.isPreflight(head) {
             let methods = path == nil ? plain?.methods.listed : ["GET", "POST"]
@@ -54,10 +62,67 @@ extension ServedPort {
             return .web(request, nil)
         }
         if let request, request.isExplicit || !isPlain {
-            if let refusal = hostRefusal(head.host) { return .reply(refusal) }
+            if let refusal = callRefusal(head) { return .reply(refusal) }
             return .web(request, path)
         }
         return isPlain ? .plain : .reply(Self.refusal(head))
+    }
+
+    /// A request that a binding of `google.api.http` matches.
+    private func transcoded(
+        _ head: HTTPRequestHead, _ plain: RoutingSnapshot.Endpoint?, _ router: Router
+    ) -> HTTPRoute? {
+        let routes = router.snapshot.httpRoutes
+        guard servesEndpoints, !routes.isEmpty, let path = RequestPath(head.target.path) else {
+            return nil
+        }
+        // The policy for another origin is that of the method which its script calls.
+        let isPreflight = CORSPolicy.isPreflight(head)
+        let asked = head.fields.first { $0.name == "access-control-request-method" }?.value
+        switch routes.match(isPreflight ? asked ?? "" : head.method, path) {
+        case .method(let method):
+            let bytes = Array(method.description.utf8)
+            guard let resolved = router.resolve(bytes[...], on: self) else { return nil }
+            let endpoint = endpoint(of: resolved, router)
+            let cors = endpoint?.cors
+            guard isPreflight else {
+                return HTTPRoute(
+                    kind: .transcoded(path, resolved), cors: cors,
+                    shardKey: endpoint?.httpShardKey?.key(of: head))
+            }
+            return cors.map { cors in
+                HTTPRoute(kind: .reply(cors.preflight(head, methods: [asked ?? ""])))
+            }
+        case .otherMethods(let methods) where plain == nil:
+            return HTTPRoute(kind: .reply(Self.methodRefusal(head, methods)))
+        case .otherMethods, .none: return nil
+        }
+    }
+
+    private static func methodRefusal(_ head: HTTPRequestHead, _ methods: [String]) -> HTTPReply {
+        let implied = methods.contains("GET") ? ["HEAD", "OPTIONS"] : ["OPTIONS"]
+        let allowed = Set(methods + implied).sorted().joined(separator: ", ")
+        var reply = HTTPReply(emptyWithStatus: 204)
+        if head.method != "OPTIONS" {
+            let status = StatusJSON.json(
+                .unimplemented, "the path does not accept the method \(head.method): use \(allowed)"
+            )
+            reply = HTTPReply(
+                status: 405, contentType: "application/json",
+                body: status.utf8() + [UInt8(ascii: "\n")])
+        }
+        reply.headers.append(("allow", allowed))
+        return reply
+    }
+
+    /// Whether a request may have a route that is unknown until the schemas of backends are.
+    func lacksRoute(_ head: HTTPRequestHead, _ router: Router) -> Bool {
+        servesEndpoints && router.snapshot.lacksSchemas && router.mayLoadRoutes
+            && plainEndpoint(head, router) == nil && !ServePath.matches(head.target.path)
+    }
+
+    private func endpoint(of path: ResolvedPath?, _ router: Router) -> RoutingSnapshot.Endpoint? {
+        path?.policy.flatMap { router.snapshot.endpoint(named: $0.endpoint) }
     }
 
     /// The endpoint whose plain HTTP path matches.
@@ -76,7 +141,7 @@ extension ServedPort {
             return name.flatMap { router.snapshot.endpoint(named: $0) }
                 .map { router.resolveServe($0) }
         }
-        return router.resolve(Array(path.utf8)[...], on: self)
+        return router.resolve(Array(path.utf8), on: self)
     }
 
     /// The reply to a request of a method's path that is not a call.

@@ -33,8 +33,7 @@ public struct CallContext: Sendable {
 
     /// The first value of `x-serve-shard-key` that is not empty; nil without one.
     public var shardKey: [UInt8]? {
-        let keys = headers.fields.filter { $0.known == KnownHeader.shardKey.rawValue }
-        return keys.first { !$0.value.isEmpty }.map { Array(headers.bytes[$0.value]) }
+        headers.all(.shardKey).first { !$0.value.isEmpty }.map { headers.array($0) }
     }
 
     /// Throws RESOURCE_EXHAUSTED for the body of a `weir.v1.CallRequest` over the limit of a

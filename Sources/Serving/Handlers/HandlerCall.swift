@@ -43,8 +43,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     private var unsupportedEncoding: RPCError {
         let headers = requestHeaders
         let name =
-            headers.fields.last { $0.known == KnownHeader.encoding.rawValue }
-            .map { headers.quoted($0) } ?? ""
+            headers.all(.encoding).last.map { headers.quoted($0) } ?? ""
         return RPCError(
             .unimplemented, "grpc-encoding \(name) is not supported",
             metadata: ["grpc-accept-encoding": MessageEncoding.accepted])

@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Messages
 internal import Synchronization
+internal import Transcoding
 
 /// Converts the messages of one method from and to JSON, for calls with the content type
 /// `application/grpc+json` and for calls of web protocols: each message is in proto3's JSON format.
@@ -13,6 +14,7 @@ final class MessageJSON: Sendable {
     private let path: MethodPath
     private let load: @Sendable () -> Schema
     private let loaded = Mutex<Schema?>(nil)
+    private let foundBindings = Mutex<MethodBindings?>(nil)
 
     /// The messages of a handler.
     init(
@@ -38,6 +40,16 @@ final class MessageJSON: Sendable {
         reply = method.output
         self.path = path
         load = { schema }
+    }
+
+    /// The bindings of the method in `google.api.http`.
+    var bindings: MethodBindings {
+        foundBindings.withLock { found in
+            if let found { return found }
+            let bindings = MethodBindings(of: path, schema)
+            found = bindings
+            return bindings
+        }
     }
 
     /// Whether a call may change something.

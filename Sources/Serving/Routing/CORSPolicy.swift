@@ -71,7 +71,8 @@ package struct CORSPolicy: Sendable, Equatable {
             && HTTPHost(String(parts[1])) != nil
     }
 
-    private func allows(_ origin: String) -> Bool {
+    /// Whether scripts of pages of an origin may send requests.
+    package func allows(_ origin: String) -> Bool {
         origins.contains("*") || origins.contains(origin.lowercased())
     }
 

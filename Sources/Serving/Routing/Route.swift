@@ -45,7 +45,7 @@ package enum Route: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether the route matches plain HTTP requests. A service name with a dot is only for gRPC,
     /// one without a dot is for both.
-    var matchesPlainHTTP: Bool {
+    package var matchesPlainHTTP: Bool {
         switch self {
         case .method, .service: service?.contains(".") == false
         case .path: true

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import NIOCore
 internal import Observability
 internal import TrafficPolicy
 internal import Transport
@@ -24,15 +25,18 @@ final class Router: @unchecked Sendable {
     /// The number of snapshots that were installed. A resolved path is valid for one of them.
     private(set) var generation: UInt64 = 0
     /// Paths resolved with this snapshot, of the data port.
-    private var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    private var dataPaths: [[UInt8]: ResolvedPath] = [:]
     /// The same of other ports, by the name of their services. A port never gets those of another.
-    private var ownPaths: [String: [ArraySlice<UInt8>: ResolvedPath]] = [:]
+    private var ownPaths: [String: [[UInt8]: ResolvedPath]] = [:]
     /// The resolved paths of `weir.v1.Serve/Call`, by endpoint.
     private var servePaths: [String: ResolvedPath] = [:]
     /// The counts of endpoints under rollout.
-    private var cohorts: [String: (counting: RoutingSnapshot.Counting, table: CohortTable)] = [:]
+    private var cohorts: [String: EndpointCohorts] = [:]
     /// Requests whose path matches no endpoint.
     private(set) var unrouted: UInt64 = 0
+    /// Requests that wait for the schemas of backends.
+    private var routeWaiters: [() -> Void] = []
+    private var routesLoadableAt: UInt64 = 0
 
     /// - Parameter namesBackends: whether responses name the backend, in `x-serve-backend`.
     init(_ loop: LoopState, _ shadows: ShadowLoop, namesBackends: Bool) {
@@ -47,13 +51,15 @@ final class Router: @unchecked Sendable {
         let backendsChanged = snapshot.backends !== self.snapshot.backends
         self.snapshot = snapshot
         generation += 1
+        // Other backends may have schemas.
+        routesLoadableAt = 0
         if backendsChanged { pools.install(snapshot.backends.sets) }
         loop.metrics.removeSeries(missingFrom: snapshot, backendsChanged: backendsChanged)
         shadows.retainTallies(of: snapshot.shadowAccounts)
         let counted = snapshot.counted
         cohorts = cohorts.filter { counted[$0.key] == $0.value.counting }
         for (name, counting) in counted where cohorts[name] == nil {
-            cohorts[name] = (counting, CohortTable())
+            cohorts[name] = EndpointCohorts(counting)
         }
         dataPaths.removeAll(keepingCapacity: true)
         ownPaths.removeAll(keepingCapacity: true)
@@ -62,14 +68,44 @@ final class Router: @unchecked Sendable {
 
     func countUnrouted() { unrouted += 1 }
 
-    /// Takes the counts of an endpoint under rollout that can be judged.
-    func takeCohorts(of endpoint: String) -> [CohortTable.Cohort] {
-        cohorts[endpoint]?.table.take(at: loop.now) ?? []
+    /// Whether the schemas that routes lack may be read now.
+    var mayLoadRoutes: Bool { !routeWaiters.isEmpty || loop.now >= routesLoadableAt }
+
+    /// Calls the body when the schemas that routes lack are read, or reading has failed.
+    func loadRoutes(_ load: @escaping @Sendable () async -> Void, _ body: @escaping () -> Void) {
+        routeWaiters.append(body)
+        guard routeWaiters.count == 1 else { return }
+        let router = NIOLoopBound(self, eventLoop: loop.eventLoop)
+        let eventLoop = loop.eventLoop
+        Task {
+            await load()
+            eventLoop.execute { router.value.routesLoaded() }
+        }
+    }
+
+    private func routesLoaded() {
+        routesLoadableAt = loop.now &+ Self.routeLoadPause
+        let waiters = routeWaiters
+        routeWaiters = []
+        for waiter in waiters { waiter() }
+    }
+
+    /// The time between two attempts to read schemas, in nanoseconds.
+    private static let routeLoadPause: UInt64 = 1_000_000_000
+
+    /// The first second in which requests of an endpoint under rollout cannot be judged yet.
+    func firstUnjudged(of endpoint: String) -> UInt64? {
+        cohorts[endpoint]?.firstUnjudged(at: loop.now)
+    }
+
+    /// Takes the counts of an endpoint under rollout before a second.
+    func takeCohorts(of endpoint: String, before second: UInt64) -> [CohortTable.Cohort] {
+        cohorts[endpoint]?.take(before: second) ?? []
     }
 
     /// Resolves a path; nil if no endpoint or service matches it. Cached until the snapshot
     /// changes.
-    func resolve(_ path: ArraySlice<UInt8>, on servedPort: ServedPort) -> ResolvedPath? {
+    func resolve(_ path: [UInt8], on servedPort: ServedPort) -> ResolvedPath? {
         let services = servedPort.services.name
         let known = servedPort.servesEndpoints ? dataPaths[path] : ownPaths[services]?[path]
         if let known { return known }
@@ -78,9 +114,9 @@ final class Router: @unchecked Sendable {
         else { return nil }
         let resolved: ResolvedPath
         if servedPort.servesEndpoints, let endpoint = snapshot.endpoint(for: method) {
-            resolved = self.resolved(method, endpoint, path: Array(path))
+            resolved = self.resolved(method, endpoint, path: path)
         } else if let own = ownService(method, on: servedPort) {
-            resolved = ResolvedPath(path: Array(path), policy: nil, destinations: [own])
+            resolved = ResolvedPath(path: path, policy: nil, destinations: [own])
         } else {
             return nil
         }
@@ -135,15 +171,17 @@ final class Router: @unchecked Sendable {
         let unknown =
             exists(path, endpoint, answerers)
             ? nil : UnknownMethod(method, of: endpoint.name, loop.metrics)
+        // A client can name any number of methods that do not exist.
+        let table = cohorts[endpoint.name]?.table(of: unknown == nil ? method : nil)
         func destination(_ backend: String, _ answerer: Answerer, isShadow: Bool) -> Destination {
             let key = CallKey(
                 endpoint: endpoint.name, backend: backend, method: method, isShadow: isShadow)
-            let counts = isShadow ? nil : cohorts[endpoint.name]
+            let candidate = snapshot.counted[endpoint.name]?.candidate
             let target = Target(
                 key, isNamed: namesBackends && !isShadow, unknownMethod: unknown,
-                cohorts: counts.map {
-                    CohortSide($0.table, isCandidate: backend == $0.counting.candidate)
-                }, loop.metrics)
+                cohorts: isShadow
+                    ? nil : table.map { CohortSide($0, isCandidate: backend == candidate) },
+                loop.metrics)
             return Destination(target, answerer)
         }
         func shadowTarget(_ shadow: RunningShadow, _ backend: String, _ answerer: Answerer)

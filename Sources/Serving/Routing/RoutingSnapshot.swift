@@ -82,6 +82,10 @@ package final class RoutingSnapshot: Sendable {
 
     package let revision: UInt64
     package let backends: Backends
+    /// The requests of plain HTTP that are calls of endpoints' methods.
+    package let httpRoutes: HTTPRoutes
+    /// Whether the schema of a routed backend is unknown, so that routes may be missing.
+    package let lacksSchemas: Bool
     /// The accounts of all shadows.
     let shadowAccounts: [ShadowAccount]
     /// The rollouts whose requests are counted, by endpoint.
@@ -94,10 +98,13 @@ package final class RoutingSnapshot: Sendable {
     private let maxSlashes: Int
 
     package init(
-        revision: UInt64, endpoints: some Collection<Endpoint>, backends: Backends
+        revision: UInt64, endpoints: some Collection<Endpoint>, backends: Backends,
+        httpRoutes: HTTPRoutes = .none, lacksSchemas: Bool = false
     ) {
         self.revision = revision
         self.backends = backends
+        self.httpRoutes = httpRoutes
+        self.lacksSchemas = lacksSchemas
         shadowAccounts = endpoints.flatMap { endpoint in
             (endpoint.shadows.shadows + [endpoint.shadows.noise].compactMap(\.self)).map(\.account)
         }

@@ -16,18 +16,21 @@ package struct ServedPort: Sendable {
     let servesEndpoints: Bool
     /// Whether a drain waits for the requests of the port.
     let holdsDrain: Bool
-    /// Returns the refusal of a call of a web protocol that names a host; nil if it may.
-    let hostRefusal: @Sendable (HTTPHost?) -> HTTPReply?
+    /// Returns the refusal of a call of a web protocol by its head; nil if it may.
+    let callRefusal: @Sendable (HTTPRequestHead) -> HTTPReply?
     /// Which scripts may call the services; an endpoint has its own policy.
     let cors: CORSPolicy?
+    /// Reads the schemas of backends that a routing snapshot lacks, and publishes another one.
+    let loadRoutes: @Sendable () async -> Void
 
     package init(
         services: HandlerBackend, plainHTTP: PlainHTTP, holdsDrain: Bool = true,
-        cors: CORSPolicy? = nil,
-        hostRefusal: @escaping @Sendable (HTTPHost?) -> HTTPReply? = { _ in nil }
+        cors: CORSPolicy? = nil, loadRoutes: @escaping @Sendable () async -> Void = {},
+        callRefusal: @escaping @Sendable (HTTPRequestHead) -> HTTPReply? = { _ in nil }
     ) {
         self.cors = cors
-        self.hostRefusal = hostRefusal
+        self.loadRoutes = loadRoutes
+        self.callRefusal = callRefusal
         self.services = services
         self.plainHTTP = plainHTTP
         self.holdsDrain = holdsDrain

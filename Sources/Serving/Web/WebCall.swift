@@ -15,6 +15,8 @@ protocol WebClient: AnyObject {
     func write(_ bytes: RawSpan)
     /// The response is complete.
     func finish()
+    /// The response cannot be completed.
+    func abort()
     /// The call has handled this many bytes of the request's body.
     func credit(_ bytes: Int)
     /// Whether few bytes of the response wait for the client.
@@ -208,6 +210,7 @@ final class WebCall: CallSource {
             switch try form.request(bytes, isLast: isLast, schema) {
             case .same: pass(bytes, isLast: isLast)
             case .bytes(let frames): pass(frames.rawSpan, isLast: isLast)
+            case .output: break
             }
         } catch {
             return finish(error)
@@ -258,7 +261,8 @@ final class WebCall: CallSource {
         do throws(RPCError) {
             let head = WebHead(
                 fields: WebHeaders.metadata(headers.joined),
-                encoding: WebHeaders.encoding(encoding))
+                encoding: WebHeaders.encoding(encoding),
+                backend: call.map { WebHeaders.metadata($0.target.nameTrailers) } ?? [])
             send(try form.began(head))
         } catch {
             finish(error)
@@ -270,6 +274,7 @@ final class WebCall: CallSource {
             switch try form.response(bytes, schema) {
             case .same: client?.write(bytes)
             case .bytes(let bytes): if !bytes.isEmpty { client?.write(bytes.rawSpan) }
+            case .output(let output): send(output)
             }
         } catch {
             return finish(error)
@@ -317,6 +322,7 @@ final class WebCall: CallSource {
             client.begin(reply)
         }
         if !output.body.isEmpty { client.write(output.body.rawSpan) }
+        if output.isBroken { return client.abort() }
         if output.isLast { client.finish() }
     }
 }

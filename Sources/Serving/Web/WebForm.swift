@@ -48,6 +48,8 @@ enum WebBytes {
     /// The input, unchanged.
     case same
     case bytes([UInt8])
+    /// Bytes of a response that may begin with them.
+    case output(WebOutput)
 }
 
 /// The head of a backend's response.
@@ -56,6 +58,8 @@ struct WebHead {
     var fields: [HTTPFields.Field] = []
     /// `grpc-encoding`.
     var encoding = MessageEncoding.identity
+    /// The name of the backend, which is also a trailer.
+    var backend: [HTTPFields.Field] = []
 }
 
 /// The end of a call.
@@ -88,6 +92,8 @@ struct WebOutput {
     var head: Head?
     var body: [UInt8] = []
     var isLast = false
+    /// Whether the response ends before its body is complete.
+    var isBroken = false
 
     static var nothing: WebOutput { WebOutput() }
 }

@@ -65,10 +65,11 @@ enum WebHeaders {
 
     /// The custom metadata of response headers or trailers.
     static func metadata(_ block: HeaderBlock) -> [HTTPFields.Field] {
-        let fields = block.fields.compactMap { field -> HTTPFields.Field? in
+        let fields = block.fields.indices.compactMap { index -> HTTPFields.Field? in
+            let field = block.fields[index]
             let name = block.name(field)
             guard !Metadata.isReserved(name) else { return nil }
-            return (name, HTTPFields.text(of: block.bytes[field.value]))
+            return (name, HTTPFields.text(of: block.array(field)))
         }
         return HTTPFields.passed(fields)
     }
@@ -76,7 +77,7 @@ enum WebHeaders {
     /// `retry-after` for `grpc-retry-pushback-ms`: whole seconds, rounded up (RFC 9110 section
     /// 10.2.3).
     static func retryAfter(_ pushback: String?) -> [HTTPFields.Field] {
-        guard let pushback, let milliseconds = DecimalNumber.parse(Array(pushback.utf8)[...])
+        guard let pushback, let milliseconds = DecimalNumber.parse(Array(pushback.utf8).span)
         else { return [] }
         return [("retry-after", "\((milliseconds + 999) / 1_000)")]
     }

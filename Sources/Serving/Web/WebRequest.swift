@@ -71,7 +71,8 @@ struct WebRequest {
                     metadata: ["grpc-accept-encoding": MessageEncoding.accepted])
             }
             options.encoding = encoding
-            options.acceptsGzip = Self.accepts("gzip", first(names.acceptEncoding) ?? "")
+            options.acceptsGzip = HTTPFields.accepts(
+                "gzip", first(names.acceptEncoding) ?? "")
             if let text = first(names.timeout) { options.timeout = try timeout(text) }
         } catch {
             options.error = error
@@ -87,7 +88,7 @@ struct WebRequest {
                 "invalid connect-timeout-ms \(text.quoted): it has 1 to 10 digits")
         }
         // Some clients of gRPC-Web send more digits than gRPC allows.
-        if let timeout = Timeout.parse(Array(text.utf8)[...], maxDigits: 18) { return timeout }
+        if let timeout = Timeout.parse(Array(text.utf8).span, maxDigits: 18) { return timeout }
         throw RPCError(
             .invalidArgument,
             "invalid grpc-timeout \(text.quoted): it has 1 to 18 digits and a unit of HMSmun")
@@ -100,17 +101,6 @@ struct WebRequest {
         case .connectUnary: ("content-encoding", "accept-encoding", "connect-timeout-ms")
         case .connectStream:
             ("connect-content-encoding", "connect-accept-encoding", "connect-timeout-ms")
-        }
-    }
-
-    /// Whether a list of codings has one with a weight that is not zero (RFC 9110 section 12.5.3).
-    private static func accepts(_ coding: String, _ list: String) -> Bool {
-        list.split(separator: ",").contains { member in
-            let parts = member.split(separator: ";").map { HTTPFields.trimmed(String($0)) }
-            guard parts.first?.lowercased() == coding else { return false }
-            return !parts.dropFirst().contains {
-                $0.lowercased().hasPrefix("q=0") && $0.dropFirst(3).allSatisfy { "0.".contains($0) }
-            }
         }
     }
 

@@ -11,16 +11,20 @@ internal import Messages
 ///   v1/checkpoints/00..040-x/  the parts of a checkpoint
 ///   v1/members/x  v1/leader    the members and the leader; deleted when their lease ends
 ///   counts/x                   the counts of a member; not below v1, which all servers watch
+///   progress/x                 what the leader keeps of a rollout, likewise
 /// ```
 struct EtcdKeys {
     /// The start of all keys that servers watch.
     let root: String
     /// The start of the keys with counts.
     let counts: String
+    /// The start of the keys with what the leader keeps of rollouts.
+    let progress: String
 
     init(prefix: String) {
         root = "\(prefix)/v1/"
         counts = "\(prefix)/counts/"
+        progress = "\(prefix)/progress/"
     }
 
     var head: String { root + "head" }
@@ -29,6 +33,8 @@ struct EtcdKeys {
     var probe: String { root + "probe" }
     var leader: String { root + "leader" }
     var members: String { root + "members/" }
+
+    func progress(_ rollout: UInt64) -> String { progress + rollout.padded(16, radix: 16) }
 
     func log(_ revision: UInt64) -> String { root + "log/" + Self.digits(revision) }
     func parts(_ revision: UInt64) -> String { root + "parts/" + Self.digits(revision) }
@@ -57,8 +63,12 @@ extension Etcdserverpb_RangeRequest {
     }
 
     /// All keys that begin with a text.
-    init(prefix: String, revision: Int64 = 0) {
-        self.init(key: Array(prefix.utf8), rangeEnd: EtcdKeys.end(of: prefix), revision: revision)
+    init(
+        prefix: String, revision: Int64 = 0, keysOnly: Bool = false, countOnly: Bool = false
+    ) {
+        self.init(
+            key: Array(prefix.utf8), rangeEnd: EtcdKeys.end(of: prefix), revision: revision,
+            keysOnly: keysOnly, countOnly: countOnly)
     }
 }
 

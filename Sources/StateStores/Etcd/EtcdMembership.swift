@@ -60,6 +60,18 @@ actor EtcdMembership {
                 lease: lease))
     }
 
+    /// Changes keys if this server is the leader, in one step with the check.
+    ///
+    /// - Returns: whether it is.
+    func writeAsLeader(_ operations: [Etcdserverpb_RequestOp]) async throws(StoreError) -> Bool {
+        guard isLeader, let lease else { return false }
+        let reply: Etcdserverpb_TxnResponse = try await client.call(
+            "KV/Txn",
+            Etcdserverpb_TxnRequest(
+                compare: [.value(of: keys.leader, is: member(lease))], success: operations))
+        return reply.succeeded
+    }
+
     /// Removes the server from the list at once.
     func leave() async {
         renewal?.cancel()

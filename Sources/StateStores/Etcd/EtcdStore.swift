@@ -16,9 +16,11 @@ package actor EtcdStore: StateStore {
 
     let client: EtcdClient
     let keys: EtcdKeys
-    private let membership: EtcdMembership
-    private let eventContinuation: AsyncStream<StoreEvent>.Continuation
+    let membership: EtcdMembership
+    let eventContinuation: AsyncStream<StoreEvent>.Continuation
     private var watch: Task<Void, Never>?
+    /// A revision of etcd at a time, up to which the leader compacts.
+    var compaction: (revision: Int64, time: ContinuousClock.Instant)?
 
     package init(_ location: EtcdLocation) async throws(StoreError) {
         place = location.place
@@ -250,38 +252,5 @@ package actor EtcdStore: StateStore {
         }
         if !changed.isSubset(of: known) { eventContinuation.yield(.tampered) }
         if hasChanged { eventContinuation.yield(.changed) }
-    }
-
-    // MARK: The fleet
-
-    package var isLeader: Bool { get async { await membership.isLeader } }
-
-    package func announce(_ instance: [UInt8]) async throws(StoreError) {
-        try await membership.announce(instance) { [eventContinuation] in
-            eventContinuation.yield(.lost($0))
-        }
-    }
-
-    package func publish(counts: [UInt8]) async throws(StoreError) {
-        try await membership.publish(counts: counts)
-    }
-
-    package func publishedCounts() async throws(StoreError) -> [[UInt8]] {
-        let reply: Etcdserverpb_RangeResponse = try await client.call(
-            "KV/Range", Etcdserverpb_RangeRequest(prefix: keys.counts))
-        return reply.kvs.map(\.value)
-    }
-
-    package func instances() async throws(StoreError) -> [StoredInstance] {
-        let reply: Etcdserverpb_TxnResponse = try await client.call(
-            "KV/Txn",
-            Etcdserverpb_TxnRequest(success: [
-                .range(.init(keys.leader)), .range(.init(prefix: keys.members)),
-            ]))
-        let answers = reply.responses.map(\.found)
-        let leader = answers.first?.first?.value
-        return (answers.last ?? []).map {
-            StoredInstance(bytes: $0.value, isLeader: $0.key == leader)
-        }
     }
 }

@@ -80,6 +80,34 @@ extension SQLiteStore {
         }
     }
 
+    package func storeProgress(_ bytes: [UInt8], of rollout: UInt64) throws(StoreError) -> Bool {
+        try write { (database) throws(SQLiteDatabase.Failure) in
+            try database.run(
+                "INSERT OR REPLACE INTO progress VALUES (?, ?, ?)",
+                .integer(Int64(bitPattern: rollout)), .integer(Self.checksum(bytes, rollout)),
+                .blob(bytes))
+        }
+        return true
+    }
+
+    package func deleteProgress(except rollouts: Set<UInt64>) throws(StoreError) {
+        let others: [Int64]
+        let database = try opened()
+        do throws(SQLiteDatabase.Failure) {
+            others = try database.run("SELECT rollout FROM progress")
+                .compactMap { $0.first?.integer }
+                .filter { !rollouts.contains(UInt64(bitPattern: $0)) }
+        } catch {
+            throw failure(error)
+        }
+        guard !others.isEmpty else { return }
+        try write { (database) throws(SQLiteDatabase.Failure) in
+            for rollout in others {
+                try database.run("DELETE FROM progress WHERE rollout = ?", .integer(rollout))
+            }
+        }
+    }
+
     private func latest() throws(StoreError) -> UInt64 {
         let database = try opened()
         let latest: SQLiteDatabase.Value
@@ -132,7 +160,7 @@ extension SQLiteStore {
         }
     }
 
-    private func failure(_ failure: SQLiteDatabase.Failure) -> StoreError {
+    func failure(_ failure: SQLiteDatabase.Failure) -> StoreError {
         failure.isDamage
             ? .damaged("\(name) is damaged: \(failure.description)")
             : .unavailable("\(name) cannot be written: \(failure.description)")

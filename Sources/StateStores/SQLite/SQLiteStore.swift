@@ -138,6 +138,10 @@ package actor SQLiteStore: StateStore {
         INSERT INTO store VALUES (1, 0, randomblob(16))
             ON CONFLICT (id) DO UPDATE SET identity = coalesce(identity, randomblob(16))
         """,
+        """
+        CREATE TABLE IF NOT EXISTS progress (
+            rollout INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, bytes BLOB NOT NULL)
+        """,
     ]
 
     /// The version of the schema that this program writes.
@@ -250,6 +254,24 @@ package actor SQLiteStore: StateStore {
             history.damage = error.description
         }
         return history
+    }
+
+    package func progress(of rollout: UInt64) throws(StoreError) -> [UInt8]? {
+        let row: [SQLiteDatabase.Value]?
+        let database = try opened()
+        do throws(SQLiteDatabase.Failure) {
+            row = try database.run(
+                "SELECT checksum, bytes FROM progress WHERE rollout = ?",
+                .integer(Int64(bitPattern: rollout))
+            ).first
+        } catch {
+            throw failure(error)
+        }
+        // Damaged progress is not used, which costs evidence.
+        guard let row, row.count == 2, let bytes = row[1].blob,
+            row[0].integer == Self.checksum(bytes, rollout)
+        else { return nil }
+        return bytes
     }
 
     static func record(

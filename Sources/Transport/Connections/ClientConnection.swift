@@ -110,8 +110,9 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     package private(set) var state = State.connecting
     /// Why the connection is draining or closed.
     package private(set) var failure = "the connection was closed"
-    /// Handles changes of the connection.
-    package weak var owner: (any ClientConnectionOwner)?
+    /// Handles changes of the connection. Kept until it is closed: a weak reference would make each
+    /// retain and release of the owner three times as slow.
+    private var owner: (any ClientConnectionOwner)?
     private var owners: [(any ClientStreamOwner)?] = []
     /// Streams with an owner.
     private var ownedStreams = 0
@@ -127,8 +128,11 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     /// Whether the server has refused PINGs as too frequent (GOAWAY ENHANCE_YOUR_CALM).
     package private(set) var wantsFewerPings = false
 
-    private init(_ shared: ConnectionLoop, _ limits: HTTP2Limits) {
-        http2 = HTTP2Connection(shared, role: .client, limits: limits)
+    private let usesTLS: Bool
+
+    private init(_ shared: ConnectionLoop, _ options: Options) {
+        http2 = HTTP2Connection(shared, role: .client, limits: options.limits)
+        usesTLS = options.tls != nil
         session = http2.session
         lastReceived = shared.now
     }
@@ -138,7 +142,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
         to destination: Destination, on shared: ConnectionLoop, _ options: Options,
         owner: any ClientConnectionOwner
     ) -> ClientConnection {
-        let connection = ClientConnection(shared, options.limits)
+        let connection = ClientConnection(shared, options)
         connection.owner = owner
         let timeout = TimeAmount(options.connectTimeout)
         let bootstrap = ClientBootstrap(group: shared.eventLoop)
@@ -265,6 +269,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
         guard state != new, state != .closed else { return }
         state = new
         owner?.changed(self)
+        if new == .closed { owner = nil }
     }
 
     private func end(_ reason: String) {
@@ -295,14 +300,27 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     /// The socket is closed.
     package func closed() {
         if let error = session.sentError { return broken(error) }
-        end(state == .draining ? failure : "the server closed the connection")
+        end(state == .draining ? failure : Self.closed + earlyEnd)
     }
 
     /// The server violated the protocol.
-    package func broken(_ error: HTTP2SessionError) { end("\(error)") }
+    package func broken(_ error: HTTP2SessionError) { end("\(error)" + earlyEnd) }
+
+    private static let closed = "the server closed the connection"
+
+    /// What the end of a connection without SETTINGS means.
+    private var earlyEnd: String {
+        guard state == .connecting, !usesTLS else { return "" }
+        return http2.beganWithAlert
+            ? ": it requires TLS" : " before HTTP/2 began; it may require TLS"
+    }
 
     /// The socket has failed.
-    package func failed(_ error: any Error) { end(systemReason(error)) }
+    package func failed(_ error: any Error) {
+        // BoringSSL reports bytes that are not TLS as a wrong version.
+        let isPlaintext = usesTLS && "\(error)".contains("WRONG_VERSION_NUMBER")
+        end(isPlaintext ? "the server does not use TLS" : systemReason(error))
+    }
 
     /// All events of one read have been handled.
     package func readEnded() {}

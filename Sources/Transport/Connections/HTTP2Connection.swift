@@ -60,6 +60,9 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
     private var isClosingSoon = false
     /// Body bytes of this read, on all streams.
     private var receivedBytes = 0
+    private var hasRead = false
+    /// Whether the peer began with an alert of TLS (RFC 8446 section 6): it requires TLS.
+    package private(set) var beganWithAlert = false
 
     /// A connection without a socket.
     package init(_ shared: ConnectionLoop, role: HTTP2Session.Role, limits: HTTP2Limits) {
@@ -126,6 +129,10 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         readTime = shared.now
         defer { isReading = false }
         let bytes = buffer.readableBytesSpan
+        if !hasRead {
+            hasRead = true
+            beganWithAlert = Self.isAlert(buffer)
+        }
         do throws(HTTP2SessionError) {
             try session.receive(bytes)
         } catch {
@@ -138,6 +145,12 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         session.consumeConnection(receivedBytes)
         receivedBytes = 0
         owner?.readEnded()
+    }
+
+    /// Whether bytes begin with a TLS record of the type alert. In HTTP/2 they would be a frame of
+    /// over 1 MiB.
+    static func isAlert(_ bytes: ByteBuffer) -> Bool {
+        bytes.readableBytesView.starts(with: [0x15, 0x03])
     }
 
     /// Sends the output of the reads.

@@ -67,6 +67,9 @@ extension HeaderBlock {
     /// The first field with a name.
     package func first(_ header: KnownHeader) -> Field? { first(known: header.rawValue) }
 
+    /// All fields with a name, in order.
+    package func all(_ header: KnownHeader) -> [Field] { all(known: header.rawValue) }
+
     /// A value for an error: quoted, printable and truncated.
     package func quoted(_ field: Field) -> String { text(field).quoted }
 }
@@ -76,7 +79,8 @@ extension Metadata {
     /// sets.
     package init(_ headers: HeaderBlock) {
         self.init()
-        for field in headers.fields {
+        for index in headers.fields.indices {
+            let field = headers.fields[index]
             if field.known == KnownHeader.shadow.rawValue { continue }
             let name = headers.name(field)
             guard !Metadata.isReserved(name) else { continue }

@@ -24,12 +24,13 @@ package struct ResponseHead {
 
     /// Reads a header block.
     package init(_ headers: HeaderBlock) {
-        for field in headers.fields {
+        for index in headers.fields.indices {
+            let field = headers.fields[index]
             switch KnownHeader(rawValue: field.known) {
             case .status:
                 httpStatus =
                     headers.value(of: field, equals: Self.success)
-                    ? 200 : DecimalNumber.parse(headers.bytes[field.value]) ?? 0
+                    ? 200 : DecimalNumber.parse(headers.value(of: field)) ?? 0
             case .grpcStatus: readStatus(field, headers)
             case .grpcMessage: messageField = field
             case .encoding: encodingField = field
@@ -38,7 +39,7 @@ package struct ResponseHead {
                 contentTypeField = field
                 isGRPC =
                     headers.value(of: field, equals: Self.grpc)
-                    || ContentType.isGRPC(headers.bytes[field.value])
+                    || ContentType.isGRPC(headers.value(of: field))
             default: break
             }
         }
@@ -51,9 +52,9 @@ package struct ResponseHead {
             code = .ok
             return
         }
-        let digits = headers.bytes[field.value]
+        let digits = headers.value(of: field)
         let number = DecimalNumber.parse(digits)
-        let isLeadingZero = digits.count > 1 && digits.first == UInt8(ascii: "0")
+        let isLeadingZero = digits.count > 1 && digits[0] == UInt8(ascii: "0")
         hasCanonicalStatus = !hasStatus && number != nil && !isLeadingZero
         let isConflict = hasStatus && number != code?.rawValue
         code = isConflict ? nil : number.map { StatusCode(rawValue: $0) }
@@ -72,7 +73,7 @@ package struct ResponseHead {
     /// `grpc-retry-pushback-ms`, 0 to `DecimalNumber.maximum` milliseconds; nil without the field,
     /// -1 for any other value, after which a client does not retry (gRFC A6).
     package func pushback(in headers: HeaderBlock) -> Int? {
-        pushbackField.map { DecimalNumber.parse(headers.bytes[$0.value]) ?? -1 }
+        pushbackField.map { DecimalNumber.parse(headers.value(of: $0)) ?? -1 }
     }
 
     /// The error for response headers that are not gRPC, which names their sender; nil for gRPC.

@@ -61,6 +61,17 @@ package enum HTTPFields {
         }.filter { !$0.isEmpty }
     }
 
+    /// Whether a list of codings has one with a weight that is not zero (RFC 9110 section 12.5.3).
+    package static func accepts(_ coding: String, _ list: String) -> Bool {
+        list.split(separator: ",").contains { member in
+            let parts = member.split(separator: ";").map { trimmed(String($0)) }
+            guard parts.first?.lowercased() == coding else { return false }
+            return !parts.dropFirst().contains {
+                $0.lowercased().hasPrefix("q=0") && $0.dropFirst(3).allSatisfy { "0.".contains($0) }
+            }
+        }
+    }
+
     /// The size of a header list, counted as in RFC 9113 section 6.5.2.
     package static func size(_ fields: [Field]) -> Int {
         fields.reduce(0) {

@@ -28,8 +28,8 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     /// When a request was last sent, in nanoseconds of the loop's clock.
     private var lastUsed: UInt64
     private let loop: LoopContext
-    /// Nil after the end of the pool, which a connection can outlive.
-    private weak var pool: BackendPool?
+    /// Nil after the pool has retired the replica.
+    private var pool: BackendPool?
     private var entries: [Entry] = []
     private var backoff = Backoff()
     /// Bounds immediate reconnects after connections that served no request. If one request makes
@@ -234,6 +234,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     /// The replica was removed: running requests finish on the open connections.
     func retire() {
         isRetired = true
+        pool = nil
         retry?.cancel()
         retry = nil
         for entry in entries {

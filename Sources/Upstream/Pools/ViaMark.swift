@@ -21,7 +21,7 @@ package struct ViaMark {
 
     /// Whether a request with these headers has passed `maxPasses` times.
     func isForwardingLoop(_ headers: HeaderBlock) -> Bool {
-        let fields = headers.fields.filter { $0.known == KnownHeader.via.rawValue }
+        let fields = headers.all(.via)
         // A proxy on the way may have joined several fields with commas (RFC 9110 section 5.3).
         let marks = fields.flatMap { field in headers.text(field).split { ", ".contains($0) } }
         return marks.count { $0 == value } >= Self.maxPasses

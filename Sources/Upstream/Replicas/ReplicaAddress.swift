@@ -32,6 +32,12 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
             self = .unix(path)
             return
         }
+        if let scheme = Self.scheme(of: text) {
+            throw Invalid(
+                description:
+                    "invalid address '\(text)': omit the scheme '\(scheme)'; use HOST:PORT "
+                    + "with a port from 1 to 65535, and the TLS settings of the backend for TLS")
+        }
         guard let parts = HostAndPort(text), let port = parts.port, port > 0, !parts.host.isEmpty
         else {
             throw Invalid(
@@ -39,17 +45,25 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
                     + "65535, [IPV6]:PORT, or unix:/PATH")
         }
         let host = parts.host
-        if (try? SocketAddress(ipAddress: String(host), port: port)) != nil,
+        // One address has one spelling, so that it is one replica.
+        if let address = try? SocketAddress(ipAddress: String(host), port: port),
             host.contains(":") == parts.isBracketed
         {
-            self = .ip(String(host), port: port)
+            self = .ip(address.ipAddress ?? String(host), port: port)
         } else if !parts.isBracketed, Self.isHostName(host) {
-            self = .name(String(host), port: port)
+            self = .name(host.lowercased(), port: port)
         } else {
             throw Invalid(
                 description: "invalid address '\(text)': '\(host)' is neither a host name nor "
                     + "an IP address")
         }
+    }
+
+    /// The scheme of a URL or of gRPC's naming (`dns:///name`), with its separator.
+    private static func scheme(of text: String) -> String? {
+        if let end = text.firstRange(of: "://") { return String(text[..<end.upperBound]) }
+        return ["dns:", "ipv4:", "ipv6:"].first { text.lowercased().hasPrefix($0) }
+            .flatMap { HostAndPort(text)?.port == nil ? $0 : nil }
     }
 
     package var description: String {

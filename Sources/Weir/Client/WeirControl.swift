@@ -36,10 +36,10 @@ public final class WeirControl: Sendable {
         }
     }
 
-    private static let callOptions = WeirClient.CallOptions(timeout: .seconds(10))
+    static let callOptions = WeirClient.CallOptions(timeout: .seconds(10))
 
     private let admin: WeirClient
-    private let stub: Weir_Admin_V1_AdminStub
+    let stub: Weir_Admin_V1_AdminStub
     private let author: String
     /// A client of the data port, for the stubs and paths of your services.
     public let data: WeirClient
@@ -92,7 +92,7 @@ public final class WeirControl: Sendable {
         return isEverywhere ? Address(host: address.host, port: told.port) : told
     }
 
-    private func note(_ options: ChangeOptions) -> Weir_Admin_V1_ChangeNote {
+    func note(_ options: ChangeOptions) -> Weir_Admin_V1_ChangeNote {
         .init(author: author, comment: options.comment)
     }
 

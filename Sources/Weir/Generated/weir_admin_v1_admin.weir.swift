@@ -87,6 +87,20 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         try await client.unary("/weir.admin.v1.Admin/ConfirmTraffic", request, options)
     }
 
+    /// `SetFreeze`
+    package func setFreeze(
+        _ request: Weir_Admin_V1_SetFreezeRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_GetFreezeResponse {
+        try await client.unary("/weir.admin.v1.Admin/SetFreeze", request, options)
+    }
+
+    /// `GetFreeze`
+    package func getFreeze(
+        _ request: Weir_Admin_V1_GetFreezeRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_GetFreezeResponse {
+        try await client.unary("/weir.admin.v1.Admin/GetFreeze", request, options)
+    }
+
     /// `SetRateLimit`
     package func setRateLimit(
         _ request: Weir_Admin_V1_SetRateLimitRequest, _ options: WeirClient.CallOptions = .init()
@@ -226,6 +240,13 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         _ request: Weir_Admin_V1_RollbackRequest, _ options: WeirClient.CallOptions = .init()
     ) async throws -> Weir_Admin_V1_RollbackResponse {
         try await client.unary("/weir.admin.v1.Admin/Rollback", request, options)
+    }
+
+    /// `GetAccess`
+    package func getAccess(
+        _ request: Weir_Admin_V1_GetAccessRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_GetAccessResponse {
+        try await client.unary("/weir.admin.v1.Admin/GetAccess", request, options)
     }
 
     /// `ListInstances`

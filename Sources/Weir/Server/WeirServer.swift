@@ -1,3 +1,4 @@
+internal import Console
 internal import ControlPlane
 public import Logging
 internal import NIOCore
@@ -34,6 +35,8 @@ public final class WeirServer: Sendable {
         public var loops = UsableCores.count
         /// Whether responses name the backend in the trailing metadata `x-serve-backend`.
         public var namesBackends = true
+        /// Whether the admin port serves the console, a web page for operators.
+        public var servesConsole = true
         /// The store of the state: backends, endpoints, weights and their history.
         public var store = StateStorage.memory
         /// Whether to start with the remaining revisions if the store has lost the latest ones. If
@@ -217,15 +220,12 @@ public final class WeirServer: Sendable {
         let metrics = try await listenForScrapers(
             besides: [("data", dataPort), ("admin", adminPort)])
         let admin = try await dataPlane.listenForOperators(
-            adminPort, tls: security.adminTLS,
-            serving: ServedPort(
-                services: controlPlane.adminBackend,
-                plainHTTP: .function { await controlPlane.answer($0) },
-                cors: try configuration.security.adminCORS(),
-                hostRefusal: { controlPlane.hostRefusal($0) }))
+            adminPort, tls: security.adminTLS, serving: try servedAdminPort())
         let data = try await dataPlane.listen(
             dataPort, tls: security.dataTLS,
-            serving: ServedPort(services: controlPlane.standardBackend, plainHTTP: .endpoints))
+            serving: ServedPort(
+                services: controlPlane.standardBackend, plainHTTP: .endpoints,
+                loadRoutes: { [controlPlane] in await controlPlane.loadSchemas() }))
         func address(_ asked: Address, _ inherited: Int32?, _ bound: SocketAddress) -> Address {
             let host = inherited == nil ? asked.host : bound.ipAddress ?? asked.host
             return Address(host: host, port: bound.port ?? 0)
@@ -233,6 +233,21 @@ public final class WeirServer: Sendable {
         return Addresses(
             data: address(configuration.data, sockets.data, data),
             admin: address(configuration.admin, sockets.admin, admin), metrics: metrics)
+    }
+
+    private func servedAdminPort() throws -> ServedPort {
+        let controlPlane = controlPlane
+        let console = configuration.servesConsole ? Console() : nil
+        let cors = try configuration.security.adminCORS()
+        return ServedPort(
+            services: controlPlane.adminBackend,
+            plainHTTP: .function { request in
+                if let reply = console?.answer(request) {
+                    return controlPlane.hostRefusal(request.head.host) ?? reply
+                }
+                return await controlPlane.answer(request)
+            },
+            cors: cors, callRefusal: { controlPlane.callRefusal($0, cors) })
     }
 
     private func listenForScrapers(

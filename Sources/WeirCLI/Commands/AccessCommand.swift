@@ -23,6 +23,10 @@ struct AccessCommand: ParsableCommand {
             discussion: """
                 The command prints a new token once; the file contains only its hash. The owner \
                 sets WEIR_TOKEN to it.
+
+                Examples:
+                  weir access add access.txt ada --role operator --endpoint greeter
+                  weir access add access.txt ci --role admin --certificate dns:ci.example.com
                 """)
 
         @Argument(help: "The access file. The command creates it if it does not exist.")
@@ -97,7 +101,12 @@ struct AccessCommand: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists the credentials, or reports the errors of the file.")
+            abstract: "Lists the credentials, or reports the errors of the file.",
+            discussion: """
+                Example:
+                  weir access list access.txt
+                """,
+            aliases: ["ls"])
 
         @Argument(help: "The access file.")
         var file: String

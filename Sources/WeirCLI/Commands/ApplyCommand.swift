@@ -1,5 +1,7 @@
 internal import ArgumentParser
 internal import ControlPlane
+internal import Foundation
+internal import GRPCWire
 internal import MessageYAML
 internal import Messages
 internal import Weir
@@ -10,32 +12,96 @@ struct ApplyCommand: AsyncParsableCommand {
         commandName: "apply", abstract: "Replaces the whole state with the content of a file.",
         discussion: """
             The file contains 'backends' and 'endpoints', as 'weir export' writes them. The \
-            command deletes objects that the file does not name, except handlers under their own \
-            name. It makes one revision from the whole file, or changes nothing.
+            command makes one revision from the whole file, or changes nothing. Without --prune, \
+            it fails if it would remove objects that the file does not name, and lists them. \
+            Handlers under their own name are never removed.
+
+            Exit code of --check: 2 if the state differs from the file.
+
+            Examples:
+              weir apply -f weir.yaml --dry-run
+              weir apply -f weir.yaml
+              weir apply -f weir.yaml --prune --comment 'remove the old canary'
+              weir apply -f weir.yaml --check
             """)
+
+    /// The exit code of --check for a state that differs.
+    private static let drift = ExitCode(2)
+    /// How often a plan is made again because another change was faster.
+    private static let maxPlans = 5
 
     @Option(
         name: [.customShort("f"), .long],
-        help: ArgumentHelp("A YAML or JSON file; '-' for standard input.", valueName: "file"))
+        help: ArgumentHelp("A YAML or JSON file; '-' for standard input.", valueName: "file"),
+        completion: .file())
     var file: String
 
-    @OptionGroup var change: ChangeOptions
+    @Flag(help: "Remove backends and endpoints that the file does not name.")
+    var prune = false
+
+    @Flag(help: "Change nothing; exit with 2 if the state differs from the file.")
+    var check = false
+
+    @OptionGroup(title: "Change") var change: ChangeOptions
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
         let document = try YAMLFile(file)
         let request = Weir_Admin_V1_ApplyRequest(
             configuration: try document.message(), expectedRevision: change.expectedRevision,
-            validateOnly: change.dryRun, note: change.note)
-        let reply: Weir_Admin_V1_ApplyResponse = try await reporting {
+            validateOnly: change.dryRun || check, note: change.note)
+        let reply = try await reporting { try await apply(request, document) }
+        for warning in reply.warnings { printError("warning: \(warning)") }
+        try options.show(reply) {
+            PlanText.page($0.changes, dryRun: request.validateOnly, revision: $0.revision)
+        }
+        if check, !reply.changes.isEmpty { throw Self.drift }
+        let removals = reply.changes.filter { $0.action == .remove }
+        if change.dryRun, !prune, !removals.isEmpty {
+            printError("note: without --prune, 'weir apply' rejects this file, because of removals")
+        }
+    }
+
+    /// Applies a file. Without --prune, first makes a plan, and then applies it to its revision.
+    private func apply(
+        _ request: Weir_Admin_V1_ApplyRequest, _ document: YAMLFile
+    ) async throws -> Weir_Admin_V1_ApplyResponse {
+        func send(
+            _ request: Weir_Admin_V1_ApplyRequest
+        ) async throws -> Weir_Admin_V1_ApplyResponse {
             try await document.locating {
                 try await options.ask { try await $0.apply(request, $1) }
             }
         }
-        for warning in reply.warnings { printError("warning: \(warning)") }
-        try options.show(reply) {
-            PlanText.page($0.changes, dryRun: change.dryRun, revision: $0.revision)
+        guard !prune, !request.validateOnly else { return try await send(request) }
+        var plans = 0
+        while true {
+            var planned = request
+            planned.validateOnly = true
+            let plan = try await send(planned)
+            plans += 1
+            try rejectRemovals(plan)
+            guard !plan.changes.isEmpty else { return plan }
+            planned.validateOnly = false
+            // The revision of a plan is the one that it would create.
+            planned.expectedRevision = request.expectedRevision ?? max(plan.revision, 1) - 1
+            do {
+                return try await send(planned)
+            } catch let error as RPCError where error.code == .aborted {
+                // Another change was faster than this one.
+                guard request.expectedRevision == nil, plans < Self.maxPlans else { throw error }
+            }
         }
+    }
+
+    private func rejectRemovals(_ plan: Weir_Admin_V1_ApplyResponse) throws {
+        let removals = plan.changes.filter { $0.action == .remove }
+        guard !removals.isEmpty else { return }
+        let names = removals.map { "\($0.kind) \($0.name.quoted)" }
+        printError(
+            "nothing has changed: the file does not name \(names.joined(separator: ", ")); "
+                + "--prune removes them, and 'weir export' writes them to a file")
+        throw ExitCode(EXIT_FAILURE)
     }
 }
 
@@ -85,12 +151,16 @@ struct ExportCommand: AsyncParsableCommand {
             The output does not contain affinity maps; 'weir state export' copies a store bit for \
             bit. Without --reveal-secrets, the values of workers' environment variables are \
             masked. When applied to the same server, a masked value keeps the current value.
+
+            Examples:
+              weir export > weir.yaml
+              weir export --revision 12 --reveal-secrets > backup.yaml
             """)
 
     @Option(
         help: "The revision to export (default: the current one).",
         transform: Bounded.whole(0...UInt64.max))
-    var revision: UInt64 = 0
+    var revision: UInt64?
 
     @Flag(help: "Export the values of workers' environment variables; requires the role admin.")
     var revealSecrets = false
@@ -100,7 +170,7 @@ struct ExportCommand: AsyncParsableCommand {
     func run() async throws {
         let reply = try await options.call {
             try await $0.getRevision(
-                .init(revision: revision, revealSecrets: revealSecrets),
+                .init(revision: revision ?? 0, revealSecrets: revealSecrets),
                 $1)
         }
         let configuration = reply.configuration ?? .init()

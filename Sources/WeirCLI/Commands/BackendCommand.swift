@@ -10,7 +10,14 @@ struct BackendCommand: ParsableCommand {
         subcommands: [List.self, Show.self, Create.self, Update.self, Delete.self])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists all backends.")
+        static let configuration = CommandConfiguration(
+            abstract: "Lists all backends.",
+            discussion: """
+                Examples:
+                  weir backend list
+                  weir backend ls --json
+                """,
+            aliases: ["ls"])
 
         @OptionGroup var options: AdminOptions
 
@@ -23,9 +30,13 @@ struct BackendCommand: ParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows a backend and the state of its replicas.")
+            abstract: "Shows a backend and the state of its replicas.",
+            discussion: """
+                Example:
+                  weir backend show greeter-v2
+                """)
 
-        @Argument(help: "The name of the backend.")
+        @Argument(help: "The name of the backend.", completion: Completion.backends)
         var name: String
 
         @Flag(help: "Show the values of workers' environment variables; requires the role admin.")
@@ -54,8 +65,8 @@ struct BackendCommand: ParsableCommand {
         @Argument(help: "The name of the new backend.")
         var name: String
 
-        @OptionGroup var spec: BackendOptionsGroup
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Backend") var spec: BackendOptionsGroup
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var wait: WaitOptions
         @OptionGroup var options: AdminOptions
 
@@ -77,13 +88,17 @@ struct BackendCommand: ParsableCommand {
                 Weir replaces worker processes one by one, each when its successor is healthy.
                 If a successor does not become healthy, the old processes remain and the command
                 fails.
+
+                Examples:
+                  weir backend update model-v3 --replicas 4
+                  weir backend update model-v2 --upstream 10.0.0.9:50051 --wait 60
                 """)
 
-        @Argument(help: "The name of the backend.")
+        @Argument(help: "The name of the backend.", completion: Completion.backends)
         var name: String
 
-        @OptionGroup var spec: BackendOptionsGroup
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Backend") var spec: BackendOptionsGroup
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var wait: WaitOptions
         @OptionGroup var options: AdminOptions
 
@@ -101,12 +116,18 @@ struct BackendCommand: ParsableCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Deletes a backend that no endpoint uses.")
+            abstract: "Deletes a backend that no endpoint uses.",
+            discussion: """
+                Examples:
+                  weir backend delete model-v1
+                  weir backend rm model-v1 --dry-run
+                """,
+            aliases: ["rm"])
 
-        @Argument(help: "The name of the backend.")
+        @Argument(help: "The name of the backend.", completion: Completion.backends)
         var name: String
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
 internal import Messages
+internal import Synchronization
 internal import Upstream
 internal import Weir
 
@@ -11,16 +12,32 @@ struct CallCommand: AsyncParsableCommand {
         commandName: "call", abstract: "Calls a method or an endpoint with JSON.",
         discussion: """
             The command reads the method's types by server reflection. For a client-streaming \
-            call, repeat --data for each request message. An endpoint called by name receives \
-            --data unchanged. Responses are written to standard output, the backend's name to \
-            standard error.
+            call, repeat --data for each request message, or give a file with one JSON document \
+            a line: each line is sent when it is read. An endpoint called by name receives \
+            --data unchanged. Responses are written to standard output as they arrive, the \
+            backend's name to standard error.
             """)
 
     @Argument(help: "The method pkg.Service/Method, or the name of an endpoint.")
     var method: String
 
-    @Option(help: ArgumentHelp("A request message as JSON.", valueName: "json"))
+    @Option(
+        help: ArgumentHelp(
+            "A request message as JSON, or @FILE, or '-' for standard input.", valueName: "json"))
     var data: [String] = []
+
+    /// The values of `--protocol`.
+    enum CallProtocol: String, ExpressibleByArgument, CaseIterable {
+        case grpc
+        case grpcWeb = "grpc-web"
+        case connect
+    }
+
+    @Option(
+        name: .customLong("protocol"),
+        help: ArgumentHelp(
+            "grpc, grpc-web or connect, over HTTP/2 with protobuf.", valueName: "name"))
+    var callProtocol = CallProtocol.grpc
 
     @Option(help: "The value of x-serve-shard-key. Weir routes the same key to the same backend.")
     var shardKey: String?
@@ -86,15 +103,41 @@ struct CallCommand: AsyncParsableCommand {
         }
         let transcoder = JSONTranscoder(schema: schema)
         let requests = try requests(for: known, transcoder)
-        let call = try await client.open("/\(parts[0])/\(parts[1])", options)
-        for request in requests { try await call.send(request) }
-        call.finish()
-        while let reply = try await call.next() {
-            try Output.print(
-                json: transcoder.json(from: reply, message: known.output)
-                    .text(indent: json ? 0 : 2))
+        let isStream = known.clientStreams || known.serverStreams
+        let call = try await client.open(
+            "/\(parts[0])/\(parts[1])", options(isStream: isStream))
+        // The server can answer before the last request, so both directions run at once.
+        // Not awaited: a read of standard input can take longer than the call.
+        let failure = SendFailure()
+        Task { await Self.send(requests, call, failure) }
+        do {
+            while let reply = try await call.next() {
+                try Output.print(
+                    json: transcoder.json(from: reply, message: known.output)
+                        .text(indent: json ? 0 : 2))
+            }
+        } catch {
+            throw failure.error.withLock { $0 } ?? error
         }
         report(await call.trailingMetadata["x-serve-backend"])
+    }
+
+    /// Sends the requests, and cancels the call when one cannot be read.
+    private static func send(
+        _ requests: CallData, _ call: ClientCall, _ failure: SendFailure
+    ) async {
+        do {
+            try await requests.forEach { try await call.send($0) }
+            call.finish()
+        } catch {
+            failure.error.withLock { $0 = error }
+            call.cancel()
+        }
+    }
+
+    /// Why a request was not sent.
+    private final class SendFailure: Sendable {
+        let error = Mutex<(any Error)?>(nil)
     }
 
     private func callByName(_ client: WeirClient) async throws {
@@ -103,10 +146,10 @@ struct CallCommand: AsyncParsableCommand {
                 .invalidArgument,
                 "an endpoint called by name takes one request; got --data \(data.count) times")
         }
-        let text = data.first ?? "null"
+        let text = try CallData.content(of: data.first ?? "null")
         _ = try JSONValue(parsing: text)
-        let response = try await Handle(client, method, options).call(
-            bytes: Array(text.utf8), contentType: "application/json")
+        let response = try await Handle(client, method, options(isStream: false)).call(
+            bytes: text, contentType: "application/json")
         let body = String(decoding: response.body, as: UTF8.self)
         if let value = try? JSONValue(parsing: body) {
             try Output.print(json: value.text(indent: json ? 0 : 2))
@@ -122,25 +165,33 @@ struct CallCommand: AsyncParsableCommand {
 
     private func requests(
         for method: Schema.Method, _ transcoder: JSONTranscoder
-    ) throws -> [[UInt8]] {
-        let texts = data.isEmpty && !method.clientStreams ? ["{}"] : data
-        guard texts.count == 1 || method.clientStreams else {
+    ) throws -> CallData {
+        let values = data.isEmpty && !method.clientStreams ? ["{}"] : data
+        guard values.count == 1 || method.clientStreams else {
             throw RPCError(
                 .invalidArgument,
-                "\(method.name) takes one request; got --data \(texts.count) times")
+                "\(method.name) takes one request; got --data \(values.count) times")
         }
-        return try texts.map {
-            try transcoder.bytes(from: try JSONValue(parsing: $0), message: method.input)
+        return try CallData(values, isStream: method.clientStreams) {
+            try transcoder.bytes(from: $0, message: method.input)
         }
     }
 
-    private var options: WeirClient.CallOptions {
+    private func options(isStream: Bool) -> WeirClient.CallOptions {
         var all = Metadata()
         for item in metadata {
             let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             all.add(String(pair[0]), String(pair[1]))
         }
-        return .init(metadata: all, shardKey: shardKey, timeout: .seconds(timeout))
+        var options = WeirClient.CallOptions(
+            metadata: all, shardKey: shardKey, timeout: .seconds(timeout))
+        options.clientProtocol =
+            switch callProtocol {
+            case .grpc: .grpc
+            case .grpcWeb: .grpcWeb
+            case .connect: .connect(isStream: isStream)
+            }
+        return options
     }
 
     /// Reads the description of a service by server reflection: v1, else v1alpha.

@@ -6,10 +6,17 @@ internal import Weir
 struct EndpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "endpoint", abstract: "Manages endpoints, the entry points with their routes.",
-        subcommands: [List.self, Create.self, Limit.self, Delete.self])
+        subcommands: [List.self, Show.self, Create.self, Limit.self, Delete.self])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists all endpoints.")
+        static let configuration = CommandConfiguration(
+            abstract: "Lists all endpoints.",
+            discussion: """
+                Examples:
+                  weir endpoint list
+                  weir endpoint ls --json
+                """,
+            aliases: ["ls"])
 
         @OptionGroup var options: AdminOptions
 
@@ -20,9 +27,33 @@ struct EndpointCommand: ParsableCommand {
         }
     }
 
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows an endpoint: its route, weights, shadows and limits.",
+            discussion: """
+                Example:
+                  weir endpoint show greeter
+                """)
+
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
+        var name: String
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let reply = try await options.call { try await $0.getEndpoint(.init(name: name), $1) }
+            try options.show(reply) { EndpointCommand.page($0) }
+        }
+    }
+
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Adds an endpoint that routes all requests to one backend.")
+            abstract: "Adds an endpoint that routes all requests to one backend.",
+            discussion: """
+                Examples:
+                  weir endpoint create greeter --route /helloworld.Greeter/ --backend greeter-v1
+                  weir endpoint create prices --route /prices --methods GET,POST --backend prices-v1
+                """)
 
         @Argument(help: "The name of the new endpoint.")
         var name: String
@@ -34,7 +65,7 @@ struct EndpointCommand: ParsableCommand {
                 """)
         var route = ""
 
-        @Option(help: "The backend that receives all requests.")
+        @Option(help: "The backend that receives all requests.", completion: Completion.backends)
         var backend: String
 
         @Option(
@@ -55,8 +86,8 @@ struct EndpointCommand: ParsableCommand {
                 valueName: "name"))
         var shardKeyQuery = ""
 
-        @OptionGroup var cors: CORSOptions
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Scripts of other origins") var cors: CORSOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
@@ -78,9 +109,13 @@ struct EndpointCommand: ParsableCommand {
             discussion: """
                 Weir rejects further requests with RESOURCE_EXHAUSTED and the time after which to \
                 retry. Each server counts its own requests.
+
+                Examples:
+                  weir endpoint limit greeter --requests-per-second 100 --burst 20
+                  weir endpoint limit greeter --none
                 """)
 
-        @Argument(help: "The name of the endpoint.")
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var name: String
 
         @Option(
@@ -96,7 +131,7 @@ struct EndpointCommand: ParsableCommand {
         @Flag(help: "Remove the limit.")
         var none = false
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func validate() throws {
@@ -121,12 +156,18 @@ struct EndpointCommand: ParsableCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Deletes an endpoint, but not its backends.")
+            abstract: "Deletes an endpoint, but not its backends.",
+            discussion: """
+                Examples:
+                  weir endpoint delete greeter
+                  weir endpoint rm greeter --dry-run
+                """,
+            aliases: ["rm"])
 
-        @Argument(help: "The name of the endpoint.")
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var name: String
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
@@ -137,6 +178,17 @@ struct EndpointCommand: ParsableCommand {
             let done = change.dryRun ? "would be deleted" : "deleted"
             try options.show(reply) { "endpoint \(name) \(done) (revision \($0.revision))" }
         }
+    }
+
+    private static func page(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
+        var lines: [TerminalText] = [TrafficCommand.table(endpoint)]
+        if !endpoint.methods.isEmpty {
+            lines.append("methods: \(endpoint.methods.joined(separator: ", "))")
+        }
+        if let limit = endpoint.rateLimit { lines.append("limit: \(text(limit))") }
+        lines.append(ShadowText.list(endpoint))
+        lines.append(Style.dim("revision \(endpoint.revision)"))
+        return lines.joined(separator: "\n")
     }
 
     private static func text(_ limit: Weir_Admin_V1_RateLimit) -> String {
@@ -150,8 +202,8 @@ struct EndpointCommand: ParsableCommand {
             [("ENDPOINT", .left), ("ROUTE", .left), ("TRAFFIC", .left), ("SHADOWS", .left)]
                 + (isLimited ? [("LIMIT", .left)] : []))
         for endpoint in endpoints {
-            let weights = endpoint.weights.map { "\($0.backend)=\($0.weight)" }
-            let shadows = endpoint.shadows.map { "\($0.backend)=\($0.proportion)" }
+            let weights = endpoint.weights.map { "\($0.backend)=\(Style.weight($0.weight))" }
+            let shadows = endpoint.shadows.map { "\($0.backend)=\(Style.weight($0.proportion))" }
             var row = [
                 endpoint.name, endpoint.route.isEmpty ? "-" : endpoint.route,
                 weights.joined(separator: " "),

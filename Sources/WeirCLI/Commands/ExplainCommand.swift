@@ -5,8 +5,13 @@ internal import Weir
 /// `weir explain`
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "explain", abstract: "Shows which backend Weir selects for a request, and why."
-    )
+        commandName: "explain",
+        abstract: "Shows which backend Weir selects for a request, and why.",
+        discussion: """
+            Examples:
+              weir explain /helloworld.Greeter/SayHello --shard-key ada
+              weir explain greeter
+            """)
 
     @Argument(
         help:

@@ -11,7 +11,12 @@ struct FleetCommand: ParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists the servers and the revision that each serves.")
+            abstract: "Lists the servers and the revision that each serves.",
+            discussion: """
+                Example:
+                  weir fleet list
+                """,
+            aliases: ["ls"])
 
         @OptionGroup var options: AdminOptions
 
@@ -21,15 +26,18 @@ struct FleetCommand: ParsableCommand {
         }
     }
 
-    private static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> TerminalText {
+    static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> TerminalText {
         var table = Table([
             ("NAME", .left), ("VERSION", .left), ("DATA", .left), ("ADMIN", .left),
             ("REVISION", .right), ("STATE", .left), ("SINCE", .left), ("", .left),
         ])
+        let names = Dictionary(grouping: reply.instances, by: \.name).filter { $1.count > 1 }
         for instance in reply.instances {
+            // The id is unique, also if names are not.
+            let id = names[instance.name] == nil ? "" : "#\(instance.id.prefix(8))"
             let marks = [instance.leader ? "leader" : "", instance.answering ? "this one" : ""]
             table.add([
-                instance.name, instance.version, instance.dataAddress, instance.adminAddress,
+                instance.name + id, instance.version, instance.dataAddress, instance.adminAddress,
                 "\(instance.revision)", state(of: instance), Style.time(instance.started),
                 marks.filter { !$0.isEmpty }.joined(separator: ", "),
             ])
@@ -48,10 +56,11 @@ struct FleetCommand: ParsableCommand {
                 "use 'weir state adopt' to keep the store's state, or 'weir state restore' to keep "
                     + "the server's state")
         }
-        let names = Dictionary(grouping: reply.instances, by: \.name).filter { $1.count > 1 }
         for name in names.keys.sorted() {
             lines.append(
-                Style.yellow("\(names[name]?.count ?? 0) servers have the name \(name.quoted)"))
+                Style.yellow(
+                    "\(names[name]?.count ?? 0) servers have the name \(name.quoted); 'weir serve "
+                        + "--name' sets another one"))
         }
         return lines.joined(separator: "\n")
     }

@@ -6,7 +6,12 @@ internal import Weir
 struct HistoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "history",
-        abstract: "Lists the latest changes: time, author, change and comment.")
+        abstract: "Lists the latest changes: time, author, change and comment.",
+        discussion: """
+            Examples:
+              weir history --limit 5
+              weir history --before 12 --json
+            """)
 
     @Option(
         help: "The maximum number of changes, 0 to 4294967295; 0 for the server's default.",
@@ -15,14 +20,14 @@ struct HistoryCommand: AsyncParsableCommand {
 
     @Option(
         help: "List changes before this revision only.", transform: Bounded.whole(0...UInt64.max))
-    var before: UInt64 = 0
+    var before: UInt64?
 
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
         let reply = try await options.call {
             try await $0.listRevisions(
-                .init(beforeRevision: before, limit: limit), $1)
+                .init(beforeRevision: before ?? 0, limit: limit), $1)
         }
         try options.show(reply) { Self.table($0.revisions) }
     }
@@ -46,7 +51,12 @@ struct HistoryCommand: AsyncParsableCommand {
 /// `weir diff`
 struct DiffCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "diff", abstract: "Shows the differences between two revisions.")
+        commandName: "diff", abstract: "Shows the differences between two revisions.",
+        discussion: """
+            Examples:
+              weir diff 11 12
+              weir diff 11
+            """)
 
     @Argument(help: "The first revision.", transform: Bounded.whole(0...UInt64.max))
     var from: UInt64
@@ -54,14 +64,14 @@ struct DiffCommand: AsyncParsableCommand {
     @Argument(
         help: "The second revision (default: the current one).",
         transform: Bounded.whole(0...UInt64.max))
-    var to: UInt64 = 0
+    var to: UInt64?
 
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
         let reply = try await options.call {
             try await $0.compareRevisions(
-                .init(fromRevision: from, toRevision: to), $1)
+                .init(fromRevision: from, toRevision: to ?? 0), $1)
         }
         try options.show(reply) { reply in
             let span = "revision \(reply.fromRevision) to \(reply.toRevision)"
@@ -80,6 +90,10 @@ struct RollbackCommand: AsyncParsableCommand {
             The command restores routes, weights, shadows and affinity maps exactly, as a new \
             revision, so each shard key returns to its backend of that time. It does not change \
             backends. It fails if a backend of that revision no longer exists.
+
+            Examples:
+              weir rollback 11 --dry-run
+              weir rollback 11 --endpoint greeter
             """)
 
     @Argument(
@@ -87,10 +101,10 @@ struct RollbackCommand: AsyncParsableCommand {
         transform: Bounded.whole(0...UInt64.max))
     var revision: UInt64
 
-    @Option(help: "Restore only this endpoint.")
+    @Option(help: "Restore only this endpoint.", completion: Completion.endpoints)
     var endpoint = ""
 
-    @OptionGroup var change: ChangeOptions
+    @OptionGroup(title: "Change") var change: ChangeOptions
     @OptionGroup var options: AdminOptions
 
     func run() async throws {

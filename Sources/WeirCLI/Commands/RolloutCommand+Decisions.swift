@@ -4,37 +4,90 @@ internal import Weir
 
 // The commands that decide about a running rollout.
 
+/// The argument and the options of a decision.
+struct RolloutDecisionOptions: ParsableArguments {
+    @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
+    var endpoint: String
+
+    @OptionGroup(title: "Change") var change: ChangeOptions
+    @OptionGroup var options: AdminOptions
+
+    /// A request with the fields that all decisions have.
+    func request<Request: RolloutDecisionRequest>() -> Request {
+        var request = Request()
+        request.endpoint = endpoint
+        request.expectedRevision = change.expectedRevision
+        request.validateOnly = change.dryRun
+        request.note = change.note
+        return request
+    }
+}
+
+/// A request of the admin service that makes a decision.
+protocol RolloutDecisionRequest: Sendable {
+    init()
+    var endpoint: String { get set }
+    var expectedRevision: UInt64? { get set }
+    var validateOnly: Bool { get set }
+    var note: Weir_Admin_V1_ChangeNote? { get set }
+}
+
+extension Weir_Admin_V1_PauseRolloutRequest: RolloutDecisionRequest {}
+extension Weir_Admin_V1_ResumeRolloutRequest: RolloutDecisionRequest {}
+extension Weir_Admin_V1_AdvanceRolloutRequest: RolloutDecisionRequest {}
+extension Weir_Admin_V1_PromoteRolloutRequest: RolloutDecisionRequest {}
+extension Weir_Admin_V1_AbortRolloutRequest: RolloutDecisionRequest {}
+
+/// A command that makes a decision and shows the rollout.
+protocol RolloutDecision: AsyncParsableCommand {
+    var decision: RolloutDecisionOptions { get }
+    func decide(
+        _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
+    ) async throws -> Weir_Admin_V1_Rollout
+}
+
+extension RolloutDecision {
+    func run() async throws {
+        let (change, options) = (decision.change, decision.options)
+        let reply = try await options.call { try await decide($0, $1) }
+        try options.show(reply) {
+            RolloutText.page($0, screen: .current)
+                + (change.dryRun ? Style.dim("\n(nothing has changed)") : "")
+        }
+    }
+}
+
 extension RolloutCommand {
-    struct Pause: AsyncParsableCommand {
+    struct Pause: RolloutDecision {
         static let configuration = CommandConfiguration(
-            abstract: "Stops all automatic changes of a rollout. The weights stay.")
+            abstract: "Stops all automatic changes of a rollout. The weights stay.",
+            discussion: """
+                Example:
+                  weir rollout pause greeter --comment 'checking a report'
+                """)
 
-        @Argument(help: "The name of the endpoint.")
-        var endpoint: String
+        @OptionGroup var decision: RolloutDecisionOptions
 
-        @OptionGroup var change: ChangeOptions
-        @OptionGroup var options: AdminOptions
-
-        func run() async throws {
-            try await options.decide(change) {
-                try await $0.pauseRollout(
-                    .init(
-                        endpoint: endpoint, expectedRevision: change.expectedRevision,
-                        validateOnly: change.dryRun, note: change.note), $1)
-            }
+        func decide(
+            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
+        ) async throws -> Weir_Admin_V1_Rollout {
+            try await admin.pauseRollout(decision.request(), options)
         }
     }
 
-    struct Resume: AsyncParsableCommand {
+    struct Resume: RolloutDecision {
         static let configuration = CommandConfiguration(
             abstract: "Continues a paused rollout.",
             discussion: """
                 After another actor has changed the weights, --adopt continues from those weights, \
                 and --restore sets the weights of the step again.
+
+                Examples:
+                  weir rollout resume greeter
+                  weir rollout resume greeter --adopt
                 """)
 
-        @Argument(help: "The name of the endpoint.")
-        var endpoint: String
+        @OptionGroup var decision: RolloutDecisionOptions
 
         @Flag(help: "Continue from the weights that another actor has set.")
         var adopt = false
@@ -42,93 +95,76 @@ extension RolloutCommand {
         @Flag(help: "Set the weights of the step again.")
         var restore = false
 
-        @OptionGroup var change: ChangeOptions
-        @OptionGroup var options: AdminOptions
-
-        func run() async throws {
-            try await options.decide(change) {
-                try await $0.resumeRollout(
-                    .init(
-                        endpoint: endpoint, expectedRevision: change.expectedRevision,
-                        validateOnly: change.dryRun, note: change.note, adopt: adopt,
-                        restore: restore), $1)
+        func validate() throws {
+            guard !adopt || !restore else {
+                throw ValidationError("--adopt and --restore exclude each other")
             }
+        }
+
+        func decide(
+            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
+        ) async throws -> Weir_Admin_V1_Rollout {
+            var request: Weir_Admin_V1_ResumeRolloutRequest = decision.request()
+            request.adopt = adopt
+            request.restore = restore
+            return try await admin.resumeRollout(request, options)
         }
     }
 
-    struct Advance: AsyncParsableCommand {
+    struct Advance: RolloutDecision {
         static let configuration = CommandConfiguration(
-            abstract: "Approves a complete step, or skips one; ends the bake.")
+            abstract: "Approves a complete step, or skips one; ends the bake.",
+            discussion: """
+                Example:
+                  weir rollout advance greeter
+                """)
 
-        @Argument(help: "The name of the endpoint.")
-        var endpoint: String
+        @OptionGroup var decision: RolloutDecisionOptions
 
-        @OptionGroup var change: ChangeOptions
-        @OptionGroup var options: AdminOptions
-
-        func run() async throws {
-            try await options.decide(change) {
-                try await $0.advanceRollout(
-                    .init(
-                        endpoint: endpoint, expectedRevision: change.expectedRevision,
-                        validateOnly: change.dryRun, note: change.note), $1)
-            }
+        func decide(
+            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
+        ) async throws -> Weir_Admin_V1_Rollout {
+            try await admin.advanceRollout(decision.request(), options)
         }
     }
 
-    struct Promote: AsyncParsableCommand {
+    struct Promote: RolloutDecision {
         static let configuration = CommandConfiguration(
-            abstract: "Routes all requests to the candidate at once.")
+            abstract: "Routes all requests to the candidate at once.",
+            discussion: """
+                Example:
+                  weir rollout promote greeter --comment 'fixes the outage'
+                """)
 
-        @Argument(help: "The name of the endpoint.")
-        var endpoint: String
+        @OptionGroup var decision: RolloutDecisionOptions
 
-        @OptionGroup var change: ChangeOptions
-        @OptionGroup var options: AdminOptions
-
-        func run() async throws {
-            try await options.decide(change) {
-                try await $0.promoteRollout(
-                    .init(
-                        endpoint: endpoint, expectedRevision: change.expectedRevision,
-                        validateOnly: change.dryRun, note: change.note), $1)
-            }
+        func decide(
+            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
+        ) async throws -> Weir_Admin_V1_Rollout {
+            try await admin.promoteRollout(decision.request(), options)
         }
     }
 
-    struct Abort: AsyncParsableCommand {
+    struct Abort: RolloutDecision {
         static let configuration = CommandConfiguration(
-            abstract: "Returns to the weights before the rollout.")
+            abstract: "Returns to the weights before the rollout.",
+            discussion: """
+                Examples:
+                  weir rollout abort greeter
+                  weir rollout abort greeter --immediate
+                """)
 
-        @Argument(help: "The name of the endpoint.")
-        var endpoint: String
+        @OptionGroup var decision: RolloutDecisionOptions
 
         @Flag(help: "Skip the ramp of the plan.")
         var immediate = false
 
-        @OptionGroup var change: ChangeOptions
-        @OptionGroup var options: AdminOptions
-
-        func run() async throws {
-            try await options.decide(change) {
-                try await $0.abortRollout(
-                    .init(
-                        endpoint: endpoint, expectedRevision: change.expectedRevision,
-                        validateOnly: change.dryRun, note: change.note, immediate: immediate), $1)
-            }
-        }
-    }
-}
-
-extension AdminOptions {
-    /// Makes a decision, and shows the rollout.
-    fileprivate func decide(
-        _ change: ChangeOptions, _ decision: Call<Weir_Admin_V1_Rollout>
-    ) async throws {
-        let reply = try await call(decision)
-        try show(reply) {
-            RolloutText.page($0)
-                + (change.dryRun ? Style.dim("\n(nothing has changed)") : "")
+        func decide(
+            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
+        ) async throws -> Weir_Admin_V1_Rollout {
+            var request: Weir_Admin_V1_AbortRolloutRequest = decision.request()
+            request.immediate = immediate
+            return try await admin.abortRollout(request, options)
         }
     }
 }

@@ -15,6 +15,11 @@ struct ServeCommand: AsyncParsableCommand {
         discussion: """
             The first line of output contains the addresses. On SIGTERM, the server drains: it \
             finishes running requests, then exits. A second signal ends the wait.
+
+            Examples:
+              weir serve --demo
+              weir serve --state-dir /var/lib/weir -f weir.yaml
+              weir serve --store etcd:http://10.0.0.5:2379 --name weir-a
             """)
 
     @Option(help: "The address for clients; port 0 selects a free port.")
@@ -32,15 +37,15 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "Serve the demo: helloworld.Greeter in two versions, with the state in memory.")
     var demo = false
 
-    @OptionGroup var state: StoreOptions
+    @OptionGroup(title: "State") var state: StoreOptions
 
-    @OptionGroup var security: SecurityOptions
+    @OptionGroup(title: "Security") var security: SecurityOptions
 
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
             "The initial configuration, used if the state is empty; see 'weir apply'.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var file: String?
 
     @Flag(help: "Start even if the store has lost its latest revisions.")
@@ -61,6 +66,9 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Flag(help: "Do not send the name of the backend (x-serve-backend) to clients.")
     var hideBackends = false
+
+    @Flag(help: "Do not serve the console, a web page for operators, on the admin address.")
+    var noConsole = false
 
     @Option(
         help: ArgumentHelp(
@@ -143,6 +151,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.metrics = try metrics.map { try Address(argument: $0) }
         configuration.security = security.settings
         configuration.namesBackends = !hideBackends
+        configuration.servesConsole = !noConsole
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =
             demo && !isNamed ? .memory : try StateStorage(state.text)
@@ -248,17 +257,29 @@ struct ServeCommand: AsyncParsableCommand {
                 if let metrics = addresses.metrics {
                     members.append(("metrics", .string("\(metrics)")))
                 }
+                if let console = console(addresses) {
+                    members.append(("console", .string(console)))
+                }
                 let line = JSONValue.object(members)
                 return try Output.print(json: line.text(indent: 0))
             }
             let scraped: TerminalText =
                 if let metrics = addresses.metrics { ", metrics on \(metrics)" } else { "" }
+            let page: TerminalText =
+                if let console = console(addresses) { "console on \(console)\n" } else { "" }
             let line: TerminalText =
                 "weir serves on \(addresses.data), admin on \(addresses.admin)\(scraped)"
-            try Output.print(demo ? line + "\n" + Self.suggestions(addresses) : line)
+            try Output.print(
+                demo ? page + line + "\n" + Self.suggestions(addresses) : line)
         } catch {
             printError("warning: cannot write standard output: \(error.cause)")
         }
+    }
+
+    /// The address of the console; nil without one.
+    private func console(_ addresses: WeirServer.Addresses) -> String? {
+        guard !noConsole else { return nil }
+        return "\(security.adminTlsCert == nil ? "http" : "https")://\(addresses.admin)/"
     }
 
     private static func suggestions(_ addresses: WeirServer.Addresses) -> TerminalText {

@@ -11,9 +11,15 @@ struct ShadowCommand: ParsableCommand {
         subcommands: [List.self, Set.self, Compare.self, Report.self, Reset.self])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows an endpoint's shadows.")
+        static let configuration = CommandConfiguration(
+            abstract: "Shows an endpoint's shadows.",
+            discussion: """
+                Example:
+                  weir shadow list greeter
+                """,
+            aliases: ["ls"])
 
-        @Argument(help: "The name of the endpoint.")
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
         @OptionGroup var options: AdminOptions
@@ -26,16 +32,22 @@ struct ShadowCommand: ParsableCommand {
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Adds, changes or, with proportion 0, removes a shadow.",
-            discussion: "Omitted options keep their values.")
+            discussion: """
+                Omitted options keep their values.
 
-        @Argument(help: "The name of the endpoint.")
+                Examples:
+                  weir shadow set greeter greeter-v2=25%
+                  weir shadow set greeter greeter-v2=0
+                """)
+
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
         @Argument(
             help: ArgumentHelp(
-                "A backend and the share of requests to copy, 0 to 1.",
+                "A backend and the share of requests to copy: 0.25, 25% or 1/4.",
                 valueName: "backend=proportion"),
-            transform: Assignment.parse)
+            completion: Completion.assignments, transform: Assignment.parse)
         var shadow: Assignment
 
         @Option(
@@ -63,7 +75,7 @@ struct ShadowCommand: ParsableCommand {
             help: "Also copy requests that the backend itself answers, if it has a weight too.")
         var includeOwn: Bool?
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
@@ -109,9 +121,13 @@ struct ShadowCommand: ParsableCommand {
                 also applies to everything inside the field. ':status', ':message', ':count' (of \
                 messages) and ':bytes' name parts that are not fields. Omitted options return to \
                 their defaults.
+
+                Examples:
+                  weir shadow compare greeter --ignore request_id --tolerance score=1%
+                  weir shadow compare greeter --noise 0.1 --allowed 0.01
                 """)
 
-        @Argument(help: "The name of the endpoint.")
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
         @Option(help: ArgumentHelp("A field to ignore; may be repeated.", valueName: "field"))
@@ -146,7 +162,7 @@ struct ShadowCommand: ParsableCommand {
             transform: Bounded.decimal(0...1))
         var allowed: Double?
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
@@ -169,21 +185,27 @@ struct ShadowCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
                 "Shows the state of shadows, and how their responses differ from the primary's.",
-            discussion: "Exit code 2: a report is bad.")
+            discussion: """
+                Exit code 2: a report is bad.
+
+                Examples:
+                  weir shadow report greeter --samples
+                  weir shadow report greeter greeter-v2 --watch
+                """)
 
         /// The exit code for a bad report.
         static let badReport = ExitCode(2)
 
-        @Argument(help: "The name of the endpoint.")
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
-        @Argument(help: "Only this shadow.")
+        @Argument(help: "Only this shadow.", completion: Completion.backends)
         var backend = ""
 
         @Flag(help: "Show samples of responses that differ.")
         var samples = false
 
-        @OptionGroup var watching: WatchOptions
+        @OptionGroup(title: "Repetition") var watching: WatchOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
@@ -210,20 +232,25 @@ struct ShadowCommand: ParsableCommand {
                     json: AdminOptions.json(reply, indent: watching.watch ? 0 : 2))
             } else {
                 let pairs = samples ? ShadowText.samples(reply) : ""
-                try Style.draw(
-                    ShadowText.page(reply) + (pairs.isEmpty ? "" : "\n\n" + pairs),
-                    again: watching.watch ? watching.interval : nil)
+                let page = ShadowText.page(reply) + (pairs.isEmpty ? "" : "\n\n" + pairs)
+                try watching.watch
+                    ? Style.draw(page, again: "every \(watching.interval) s") : Output.print(page)
             }
         }
     }
 
     struct Reset: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Restarts shadow reports.")
+        static let configuration = CommandConfiguration(
+            abstract: "Restarts shadow reports.",
+            discussion: """
+                Example:
+                  weir shadow reset greeter
+                """)
 
-        @Argument(help: "The name of the endpoint.")
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
-        @Argument(help: "Only this shadow.")
+        @Argument(help: "Only this shadow.", completion: Completion.backends)
         var backend = ""
 
         @OptionGroup var options: AdminOptions

@@ -22,7 +22,12 @@ struct StateCommand: ParsableCommand {
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Reads the whole store, and reports damage.")
+            abstract: "Reads the whole store, and reports damage.",
+            discussion: """
+                Examples:
+                  weir state check
+                  weir state check --store sqlite:/var/lib/weir/weir.db
+                """)
 
         @OptionGroup var options: StoreOptions
 
@@ -44,7 +49,12 @@ struct StateCommand: ParsableCommand {
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Prints the history and the affinity maps as JSON, bit for bit.",
-            discussion: "For a damaged store, it prints the intact part and exits with 1.")
+            discussion: """
+                For a damaged store, it prints the intact part and exits with 1.
+
+                Example:
+                  weir state export > history.json
+                """)
 
         @OptionGroup var options: StoreOptions
 
@@ -62,7 +72,11 @@ struct StateCommand: ParsableCommand {
 
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Writes the output of 'weir state export' to an empty store.")
+            abstract: "Writes the output of 'weir state export' to an empty store.",
+            discussion: """
+                Example:
+                  weir state import history.json --state-dir /var/lib/weir
+                """)
 
         @Argument(help: "The file; '-' for standard input.")
         var file: String
@@ -87,7 +101,7 @@ struct StateCommand: ParsableCommand {
         private func message() throws -> Weir_Store_V1_Archive {
             let bytes = try YAMLFile.contents(of: file)
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                throw ValidationError("invalid UTF-8 in \(file.quotedPath)")
+                throw FileError(description: "invalid UTF-8 in \(file.quotedPath)")
             }
             do throws(MessageError) {
                 var schema = Schema()
@@ -97,7 +111,7 @@ struct StateCommand: ParsableCommand {
                     from: json, message: Weir_Store_V1_Archive.messageName ?? "")
                 return try Weir_Store_V1_Archive(serializedBytes: message)
             } catch {
-                throw ValidationError("\(file.quotedPath): \(error.description)")
+                throw FileError(description: "\(file.quotedPath): \(error.description)")
             }
         }
     }
@@ -108,6 +122,9 @@ struct StateCommand: ParsableCommand {
             discussion: """
                 The copy contains the latest revision. It is a database: replace weir.db with it, \
                 or check it with 'weir state check --store sqlite:FILE'.
+
+                Example:
+                  weir state backup weir-backup.db
                 """)
 
         @Argument(help: "The new file; it must not exist.")
@@ -140,6 +157,9 @@ struct StateCommand: ParsableCommand {
                 Use it after etcd was restored from a backup or replaced, to keep the state in \
                 etcd. The server drops its own state. Each server that 'weir fleet list' shows as \
                 diverged must adopt the state.
+
+                Example:
+                  weir state adopt --dry-run
                 """)
 
         @Flag(help: "Show what would change without changing it.")
@@ -164,6 +184,9 @@ struct StateCommand: ParsableCommand {
             discussion: """
                 Use it after etcd was emptied, restored from a backup or replaced, to keep the \
                 state of the server. Servers with the same history continue without a command.
+
+                Example:
+                  weir state restore --dry-run
                 """)
 
         @Flag(help: "Show what would be replaced without replacing it.")

@@ -6,74 +6,72 @@ internal import Weir
 /// `weir stats`
 struct StatsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stats", abstract: "Shows requests, errors and latencies of each backend.")
+        commandName: "stats", abstract: "Shows requests, errors and latencies of each backend.",
+        discussion: """
+            On a narrow terminal, the command shortens names and drops columns in this order: the \
+            bar, MAX, P90, IN FLIGHT, P50, SHARE, P99, ERRORS, WEIGHT. Files and pipes receive \
+            all columns.
 
-    @Argument(help: "Show only this endpoint.")
+            Examples:
+              weir stats
+              weir stats greeter --watch --interval 2
+              weir stats --wide | less -S
+            """)
+
+    @Argument(help: "Show only this endpoint.", completion: Completion.endpoints)
     var endpoint = ""
 
-    @OptionGroup var watching: WatchOptions
+    @Flag(help: "Show all columns, also on a narrow terminal.")
+    var wide = false
+
+    @Flag(help: "Show endpoints and backends that were deleted since the server started, too.")
+    var all = false
+
+    @OptionGroup(title: "Repetition") var watching: WatchOptions
     @OptionGroup var options: AdminOptions
+
+    func validate() throws {
+        guard !all || !watching.watch else {
+            throw ValidationError("--all and --watch exclude each other")
+        }
+    }
 
     func run() async throws {
         guard watching.watch else {
-            let request = Weir_Admin_V1_GetStatsRequest(endpoint: endpoint)
+            let request = Weir_Admin_V1_GetStatsRequest(endpoint: endpoint, deleted: all)
             let reply = try await options.call { try await $0.getStats(request, $1) }
-            return try options.show(reply) { Self.table($0, isLive: false) }
+            return try options.show(reply) { StatsText.page($0, isLive: false, columns: columns) }
         }
         Output.exitWhenUnread()
-        try await reporting {
-            let client = try options.client
-            let request = Weir_Admin_V1_WatchStatsRequest(
-                endpoint: endpoint, intervalMs: UInt32(watching.interval * 1_000))
-            var shown: Int32 = 0
+        let request = Weir_Admin_V1_WatchStatsRequest(
+            endpoint: endpoint, intervalMs: UInt32(watching.interval * 1_000))
+        var shown: Int32 = 0
+        try await options.following { client, received in
             do {
                 try await Weir_Admin_V1_AdminStub(client).watchStats(request) { stats in
+                    received()
                     try draw(stats)
                     shown += 1
                     if shown == watching.count { throw Enough() }
                 }
-            } catch is Enough {}
-            await client.close()
+                return false
+            } catch is Enough {
+                return true
+            }
         }
     }
 
     private struct Enough: Error {}
 
+    private var columns: Int? { wide ? nil : Screen.current.columns }
+
     private func draw(_ stats: Weir_Admin_V1_Stats) throws {
         if options.json {
             try Output.print(json: AdminOptions.json(stats, indent: 0))
         } else {
-            try Style.draw(Self.table(stats, isLive: true), again: watching.interval)
+            try Style.draw(
+                StatsText.page(stats, isLive: true, columns: columns),
+                again: "every \(watching.interval) s", footer: StatsText.footerLines(stats))
         }
-    }
-
-    private static func table(_ stats: Weir_Admin_V1_Stats, isLive: Bool) -> TerminalText {
-        var table = Table([
-            ("ENDPOINT", .left), ("BACKEND", .left), ("WEIGHT", .right), ("SHARE", .right),
-            ("", .left), (isLive ? "REQ/S" : "REQUESTS", .right), ("ERRORS", .right),
-            ("IN FLIGHT", .right), ("P50", .right), ("P90", .right), ("P99", .right),
-            ("MAX", .right),
-        ])
-        for row in stats.backends {
-            let peers = stats.backends.filter { $0.endpoint == row.endpoint && !$0.shadow }
-            let all = peers.reduce(0) { $0 + Double($1.requests) }
-            let share = all > 0 ? Double(row.requests) / all : 0
-            let errors = row.statuses.reduce(0) { $0 + ($1.code == 0 ? 0 : Double($1.count)) }
-            let latency = row.latency ?? .init()
-            let count =
-                isLive ? String(format: "%.0f", row.requestsPerSecond) : "\(row.requests)"
-            table.add([
-                row.endpoint, row.backend + (row.shadow ? " (shadow)" : ""), "\(row.weight)",
-                Style.percent(share), Style.bar(share, width: 16), count,
-                String(format: "%.0f", errors),
-                "\(row.inFlight)", Style.latency(latency.p50Us), Style.latency(latency.p90Us),
-                Style.latency(latency.p99Us), Style.latency(latency.maxUs),
-            ])
-        }
-        let span = String(format: "%.1f s", stats.seconds)
-        let footer: TerminalText =
-            "over \(span)  ·  \(stats.connections) connections  ·  \(stats.unrouted) unrouted"
-            + "  ·  revision \(stats.revision)"
-        return table.text + "\n" + Style.dim(footer)
     }
 }

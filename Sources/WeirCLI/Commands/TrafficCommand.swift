@@ -9,9 +9,14 @@ struct TrafficCommand: ParsableCommand {
         subcommands: [Show.self, Set.self, Confirm.self])
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows an endpoint's weights.")
+        static let configuration = CommandConfiguration(
+            abstract: "Shows an endpoint's weights.",
+            discussion: """
+                Example:
+                  weir traffic show greeter
+                """)
 
-        @Argument(help: "The name of the endpoint.")
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
         @OptionGroup var options: AdminOptions
@@ -19,25 +24,39 @@ struct TrafficCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_GetEndpointRequest(name: endpoint)
             let reply = try await options.call { try await $0.getEndpoint(request, $1) }
-            try options.show(reply, TrafficCommand.table)
+            let frozen = try await options.call { try await $0.getFreeze(.init(), $1) }
+            try options.show(reply) {
+                TrafficCommand.table($0) + FreezeCommand.line(frozen.freeze)
+            }
         }
     }
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Replaces an endpoint's weights.",
-            discussion: "The weights must sum to 1. Omitted backends receive no requests.")
+            discussion: """
+                The weights must sum to 1. Omitted backends receive no requests.
 
-        @Argument(help: "The name of the endpoint.")
+                Examples:
+                  weir traffic set greeter greeter-v1=0.9 greeter-v2=0.1
+                  weir traffic set greeter greeter-v1=90% greeter-v2=10% --dry-run
+                  weir traffic set greeter greeter-v1=2/3 greeter-v2=1/3 --for 30m
+                """)
+
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
         @Argument(
-            help: ArgumentHelp("A backend and its weight.", valueName: "backend=weight"),
-            transform: Assignment.parse)
+            help: ArgumentHelp(
+                "A backend and its weight: 0.9, 90% or 9/10.", valueName: "backend=weight"),
+            completion: Completion.assignments, transform: Assignment.parse)
         var weights: [Assignment]
 
         @Flag(help: "Change the weights although a rollout runs; the rollout pauses.")
         var overrideRollout = false
+
+        @Flag(help: "Change the weights although changes are frozen.")
+        var overrideFreeze = false
 
         @Option(
             name: .customLong("for"),
@@ -50,7 +69,7 @@ struct TrafficCommand: ParsableCommand {
             transform: RolloutPlanOptions.duration)
         var confirmWithin: Google_Protobuf_Duration?
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
@@ -59,7 +78,7 @@ struct TrafficCommand: ParsableCommand {
                 weights: weights.map { .init(backend: $0.backend, weight: $0.value) },
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
                 note: change.note, overrideRollout: overrideRollout, revertAfter: revertAfter,
-                confirmWithin: confirmWithin)
+                confirmWithin: confirmWithin, overrideFreeze: overrideFreeze)
             let reply = try await options.call { try await $0.setTraffic(request, $1) }
             for warning in reply.warnings { printError("warning: \(warning)") }
             try options.show(reply) { reply in
@@ -75,12 +94,16 @@ struct TrafficCommand: ParsableCommand {
 
     struct Confirm: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Keeps the weights of a 'weir traffic set --confirm-within'.")
+            abstract: "Keeps the weights of a 'weir traffic set --confirm-within'.",
+            discussion: """
+                Example:
+                  weir traffic confirm greeter
+                """)
 
-        @Argument(help: "The name of the endpoint.")
+        @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
@@ -92,18 +115,19 @@ struct TrafficCommand: ParsableCommand {
         }
     }
 
-    private static func table(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
+    static func table(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
         var table = Table([
             ("BACKEND", .left), ("WEIGHT", .right), ("", .left), ("INTERVALS", .right),
         ])
         for weight in endpoint.weights {
             let intervals = endpoint.intervals.count { $0.backend == weight.backend }
             table.add([
-                weight.backend, "\(weight.weight)", Style.bar(weight.weight), "\(intervals)",
+                weight.backend, Style.weight(weight.weight), Style.bar(weight.weight),
+                "\(intervals)",
             ])
         }
-        let head: TerminalText =
-            "\(Style.bold("\(endpoint.name)")) \(endpoint.route)\n" + table.text
+        let route = endpoint.route.isEmpty ? "(called by name)" : endpoint.route
+        let head: TerminalText = "\(Style.bold("\(endpoint.name)")) \(route)\n" + table.text
         guard let box = endpoint.timeBox else { return head }
         let before = box.before.map { "\($0.backend)=\($0.weight)" }.joined(separator: " ")
         let unless: TerminalText = box.confirmable ? " unless confirmed" : ""

@@ -40,7 +40,7 @@ enum Output {
 
     /// Writes the output of another program: unchanged to a file or a pipe, escaped to a terminal.
     static func print(document text: String) throws(Failure) {
-        try Style.isTerminal ? print(TerminalText(lines: text)) : write(text + "\n")
+        try isatty(STDOUT_FILENO) == 1 ? print(TerminalText(lines: text)) : write(text + "\n")
     }
 
     /// Writes text unchanged.

@@ -148,7 +148,7 @@ Client Client::Connect(const std::string& address, const ConnectOptions& options
 }
 
 template <typename Request>
-void Client::Apply(const ChangeOptions& options, Request& request) const {
+void Client::Fill(const ChangeOptions& options, Request& request) const {
   if (options.expected_revision) request.set_expected_revision(*options.expected_revision);
   request.set_validate_only(options.validate_only);
   request.mutable_note()->set_author(author_);
@@ -167,10 +167,20 @@ Reply Client::Call(
   return reply;
 }
 
+template <typename Request, typename Reply>
+Reply Client::Change(
+    grpc::Status (pb::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+    const std::string& endpoint, const ChangeOptions& options) {
+  Request request;
+  Fill(options, request);
+  request.set_endpoint(endpoint);
+  return Call(method, request);
+}
+
 pb::Backend Client::CreateBackend(
     const std::string& name, const std::vector<std::string>& addresses, const ChangeOptions& options) {
   pb::CreateBackendRequest request;
-  Apply(options, request);
+  Fill(options, request);
   request.mutable_backend()->set_name(name);
   for (const auto& address : addresses) request.mutable_backend()->mutable_upstream()->add_addresses(address);
   return Call(&pb::Admin::Stub::CreateBackend, request);
@@ -178,7 +188,7 @@ pb::Backend Client::CreateBackend(
 
 void Client::DeleteBackend(const std::string& name, const ChangeOptions& options) {
   pb::DeleteBackendRequest request;
-  Apply(options, request);
+  Fill(options, request);
   request.set_name(name);
   Call(&pb::Admin::Stub::DeleteBackend, request);
 }
@@ -190,7 +200,7 @@ std::vector<pb::Backend> Client::ListBackends() {
 pb::Endpoint Client::CreateEndpoint(
     const std::string& name, const std::string& route, const std::string& backend, const ChangeOptions& options) {
   pb::CreateEndpointRequest request;
-  Apply(options, request);
+  Fill(options, request);
   request.set_name(name);
   request.set_route(route);
   request.set_backend(backend);
@@ -199,7 +209,7 @@ pb::Endpoint Client::CreateEndpoint(
 
 void Client::DeleteEndpoint(const std::string& name, const ChangeOptions& options) {
   pb::DeleteEndpointRequest request;
-  Apply(options, request);
+  Fill(options, request);
   request.set_name(name);
   Call(&pb::Admin::Stub::DeleteEndpoint, request);
 }
@@ -217,7 +227,7 @@ std::vector<pb::Endpoint> Client::ListEndpoints() {
 pb::SetTrafficResponse Client::SetTraffic(
     const std::string& endpoint, const std::map<std::string, double>& traffic, const ChangeOptions& options) {
   pb::SetTrafficRequest request;
-  Apply(options, request);
+  Fill(options, request);
   request.set_endpoint(endpoint);
   for (const auto& [backend, weight] : traffic) {
     auto* added = request.add_weights();
@@ -230,7 +240,7 @@ pb::SetTrafficResponse Client::SetTraffic(
 pb::Endpoint Client::ShadowTraffic(
     const std::string& endpoint, const std::string& backend, double proportion, const ChangeOptions& options) {
   pb::ShadowTrafficRequest request;
-  Apply(options, request);
+  Fill(options, request);
   request.set_endpoint(endpoint);
   request.set_backend(backend);
   request.set_proportion(proportion);
@@ -241,6 +251,97 @@ std::vector<pb::ShadowReport> Client::ShadowReport(const std::string& endpoint) 
   pb::GetShadowReportRequest request;
   request.set_endpoint(endpoint);
   return AsVector(Call(&pb::Admin::Stub::GetShadowReport, request).reports());
+}
+
+void Client::ResetShadowReport(const std::string& endpoint, const std::string& backend) {
+  pb::ResetShadowReportRequest request;
+  request.set_endpoint(endpoint);
+  request.set_backend(backend);
+  Call(&pb::Admin::Stub::ResetShadowReport, request);
+}
+
+pb::Endpoint Client::SetShadowComparison(
+    const std::string& endpoint, const pb::ShadowComparison& comparison, const ChangeOptions& options) {
+  pb::SetShadowComparisonRequest request;
+  Fill(options, request);
+  request.set_endpoint(endpoint);
+  *request.mutable_comparison() = comparison;
+  return Call(&pb::Admin::Stub::SetShadowComparison, request);
+}
+
+pb::Endpoint Client::SetRateLimit(
+    const std::string& endpoint, std::optional<double> requests_per_second, std::uint32_t burst,
+    const ChangeOptions& options) {
+  pb::SetRateLimitRequest request;
+  Fill(options, request);
+  request.set_endpoint(endpoint);
+  if (requests_per_second) {
+    request.mutable_rate_limit()->set_requests_per_second(*requests_per_second);
+    request.mutable_rate_limit()->set_burst(burst);
+  }
+  return Call(&pb::Admin::Stub::SetRateLimit, request);
+}
+
+pb::StartRolloutResponse Client::StartRollout(
+    const std::string& endpoint, const pb::RolloutPlan& plan, const ChangeOptions& options) {
+  pb::StartRolloutRequest request;
+  Fill(options, request);
+  request.set_endpoint(endpoint);
+  *request.mutable_plan() = plan;
+  return Call(&pb::Admin::Stub::StartRollout, request);
+}
+
+pb::Rollout Client::GetRollout(const std::string& endpoint) {
+  pb::GetRolloutRequest request;
+  request.set_endpoint(endpoint);
+  return Call(&pb::Admin::Stub::GetRollout, request);
+}
+
+std::vector<pb::Rollout> Client::ListRollouts() {
+  return AsVector(Call(&pb::Admin::Stub::ListRollouts, pb::ListRolloutsRequest()).rollouts());
+}
+
+void Client::WatchRollout(
+    const std::string& endpoint, const std::function<bool(const pb::Rollout&)>& receive) {
+  grpc::ClientContext context;
+  pb::WatchRolloutRequest request;
+  request.set_endpoint(endpoint);
+  const auto stream = admin_->WatchRollout(&context, request);
+  pb::Rollout rollout;
+  bool stopped = false;
+  while (!stopped && stream->Read(&rollout)) stopped = !receive(rollout);
+  if (stopped) context.TryCancel();
+  const grpc::Status status = stream->Finish();
+  if (!stopped && !status.ok()) throw Error(status);
+}
+
+pb::Rollout Client::PauseRollout(const std::string& endpoint, const ChangeOptions& options) {
+  return Change(&pb::Admin::Stub::PauseRollout, endpoint, options);
+}
+
+pb::Rollout Client::ResumeRollout(const std::string& endpoint, Resume weights, const ChangeOptions& options) {
+  pb::ResumeRolloutRequest request;
+  Fill(options, request);
+  request.set_endpoint(endpoint);
+  request.set_adopt(weights == Resume::kAdopt);
+  request.set_restore(weights == Resume::kRestore);
+  return Call(&pb::Admin::Stub::ResumeRollout, request);
+}
+
+pb::Rollout Client::AdvanceRollout(const std::string& endpoint, const ChangeOptions& options) {
+  return Change(&pb::Admin::Stub::AdvanceRollout, endpoint, options);
+}
+
+pb::Rollout Client::PromoteRollout(const std::string& endpoint, const ChangeOptions& options) {
+  return Change(&pb::Admin::Stub::PromoteRollout, endpoint, options);
+}
+
+pb::Rollout Client::AbortRollout(const std::string& endpoint, bool immediate, const ChangeOptions& options) {
+  pb::AbortRolloutRequest request;
+  Fill(options, request);
+  request.set_endpoint(endpoint);
+  request.set_immediate(immediate);
+  return Call(&pb::Admin::Stub::AbortRollout, request);
 }
 
 pb::ExplainRouteResponse Client::Explain(const std::string& endpoint, const std::string& shard_key) {
@@ -256,6 +357,19 @@ pb::Stats Client::Stats(const std::string& endpoint) {
   return Call(&pb::Admin::Stub::GetStats, request);
 }
 
+pb::Configuration Client::Export(std::uint64_t revision) {
+  pb::GetRevisionRequest request;
+  request.set_revision(revision);
+  return Call(&pb::Admin::Stub::GetRevision, request).configuration();
+}
+
+pb::ApplyResponse Client::Apply(const pb::Configuration& configuration, const ChangeOptions& options) {
+  pb::ApplyRequest request;
+  Fill(options, request);
+  *request.mutable_configuration() = configuration;
+  return Call(&pb::Admin::Stub::Apply, request);
+}
+
 std::vector<pb::Revision> Client::History(std::uint32_t limit) {
   pb::ListRevisionsRequest request;
   request.set_limit(limit);
@@ -265,7 +379,7 @@ std::vector<pb::Revision> Client::History(std::uint32_t limit) {
 pb::RollbackResponse Client::Rollback(
     std::uint64_t revision, const std::string& endpoint, const ChangeOptions& options) {
   pb::RollbackRequest request;
-  Apply(options, request);
+  Fill(options, request);
   request.set_revision(revision);
   request.set_endpoint(endpoint);
   return Call(&pb::Admin::Stub::Rollback, request);

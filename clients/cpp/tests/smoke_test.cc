@@ -120,6 +120,59 @@ static void Stubs(weir::Client& client) {
   }
 }
 
+static void LimitsAndComparison(weir::Client& client) {
+  const auto limited = client.SetRateLimit("cpp", 100, 5).rate_limit();
+  CHECK(limited.requests_per_second() == 100 && limited.burst() == 5);
+  CHECK(Refusal([&] { client.SetRateLimit("cpp", -1); }).field() == "rate_limit.requests_per_second");
+  CHECK(!client.SetRateLimit("cpp", std::nullopt).has_rate_limit());
+  weir::admin::v1::ShadowComparison comparison;
+  comparison.add_ignored_fields("time");
+  CHECK(client.SetShadowComparison("cpp", comparison).comparison().ignored_fields(0) == "time");
+  client.ShadowTraffic("cpp", "dynamic-2", 0.5);
+  client.ResetShadowReport("cpp", "dynamic-2");
+  CHECK(Refusal([&] { client.ResetShadowReport("cpp", "dynamic"); }).code() == grpc::StatusCode::NOT_FOUND);
+}
+
+static void WholeState(weir::Client& client) {
+  auto state = client.Export();
+  CHECK(client.Apply(state).changes_size() == 0);
+  for (auto& endpoint : *state.mutable_endpoints()) {
+    if (endpoint.name() == "cpp") endpoint.set_route("/cpp-moved");
+  }
+  weir::ChangeOptions options;
+  options.validate_only = true;
+  const auto changes = client.Apply(state, options).changes();
+  CHECK(changes.size() == 1 && changes[0].kind() == "endpoint" && changes[0].name() == "cpp");
+}
+
+static void Rollouts(weir::Client& client) {
+  client.SetTraffic("cpp", {{"dynamic", 1}});
+  weir::admin::v1::RolloutPlan plan;
+  plan.set_candidate("dynamic-2");
+  plan.add_steps("10%");
+  plan.add_steps("50%");
+  plan.mutable_minimum()->set_seconds(3600);
+  weir::ChangeOptions options;
+  options.validate_only = true;
+  CHECK(client.StartRollout("cpp", plan, options).preview_size() == 3);
+  CHECK(client.StartRollout("cpp", plan).rollout().plan().steps_size() == 3);
+  CHECK(client.PauseRollout("cpp").pause() == "operator");
+  CHECK(client.ResumeRollout("cpp").pause().empty());
+  CHECK(client.AdvanceRollout("cpp").step() == 1);
+  CHECK(client.ListRollouts().at(0).endpoint() == "cpp");
+  client.WatchRollout("cpp", [](const auto& rollout) { return rollout.step() != 1; });
+  client.AbortRollout("cpp", true);
+  client.WatchRollout("cpp", [&](const auto& rollout) {
+    CHECK(rollout.phase() == weir::admin::v1::ROLLOUT_PHASE_ABORTED);
+    return true;
+  });
+  CHECK(client.GetRollout("cpp").phase() == weir::admin::v1::ROLLOUT_PHASE_ABORTED);
+  client.StartRollout("cpp", plan);
+  CHECK(client.PromoteRollout("cpp").phase() == weir::admin::v1::ROLLOUT_PHASE_SUCCEEDED);
+  CHECK(Refusal([&] { client.WatchRollout("none", [](const auto&) { return true; }); }).code()
+        == grpc::StatusCode::NOT_FOUND);
+}
+
 static void Vectors(const char* path) {
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
@@ -159,6 +212,9 @@ int main() {
   Administration(client);
   Handles(client);
   Stubs(client);
+  LimitsAndComparison(client);
+  WholeState(client);
+  Rollouts(client);
   client.DeleteEndpoint("cpp");
   Vectors(vectors);
   std::printf("%d passed\n", passed);

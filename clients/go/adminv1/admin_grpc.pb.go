@@ -42,6 +42,12 @@ type AdminClient interface {
 	SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error)
 	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
 	ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error)
+	// Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
+	// except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
+	// candidate more requests.
+	SetFreeze(ctx context.Context, in *SetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error)
+	// Returns the present freeze.
+	GetFreeze(ctx context.Context, in *GetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error)
 	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(ctx context.Context, in *SetRateLimitRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
@@ -89,6 +95,8 @@ type AdminClient interface {
 	// Restores the endpoints to a revision, including their affinity maps, but not the backends.
 	// FAILED_PRECONDITION if a backend of that revision no longer exists.
 	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RollbackResponse, error)
+	// Returns what the server allows the caller to do.
+	GetAccess(ctx context.Context, in *GetAccessRequest, opts ...grpc.CallOption) (*GetAccessResponse, error)
 	// Lists the servers that share this state.
 	ListInstances(ctx context.Context, in *ListInstancesRequest, opts ...grpc.CallOption) (*ListInstancesResponse, error)
 	// Replaces the state of a server with the state in its store, which has another history.
@@ -211,6 +219,24 @@ func (c *adminClient) SetTraffic(ctx context.Context, in *SetTrafficRequest, opt
 func (c *adminClient) ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error) {
 	out := new(Endpoint)
 	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ConfirmTraffic", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) SetFreeze(ctx context.Context, in *SetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error) {
+	out := new(GetFreezeResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/SetFreeze", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) GetFreeze(ctx context.Context, in *GetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error) {
+	out := new(GetFreezeResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/GetFreeze", in, out, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -420,6 +446,15 @@ func (c *adminClient) Rollback(ctx context.Context, in *RollbackRequest, opts ..
 	return out, nil
 }
 
+func (c *adminClient) GetAccess(ctx context.Context, in *GetAccessRequest, opts ...grpc.CallOption) (*GetAccessResponse, error) {
+	out := new(GetAccessResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/GetAccess", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) ListInstances(ctx context.Context, in *ListInstancesRequest, opts ...grpc.CallOption) (*ListInstancesResponse, error) {
 	out := new(ListInstancesResponse)
 	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ListInstances", in, out, opts...)
@@ -590,6 +625,12 @@ type AdminServer interface {
 	SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error)
 	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
 	ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error)
+	// Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
+	// except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
+	// candidate more requests.
+	SetFreeze(context.Context, *SetFreezeRequest) (*GetFreezeResponse, error)
+	// Returns the present freeze.
+	GetFreeze(context.Context, *GetFreezeRequest) (*GetFreezeResponse, error)
 	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
@@ -637,6 +678,8 @@ type AdminServer interface {
 	// Restores the endpoints to a revision, including their affinity maps, but not the backends.
 	// FAILED_PRECONDITION if a backend of that revision no longer exists.
 	Rollback(context.Context, *RollbackRequest) (*RollbackResponse, error)
+	// Returns what the server allows the caller to do.
+	GetAccess(context.Context, *GetAccessRequest) (*GetAccessResponse, error)
 	// Lists the servers that share this state.
 	ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error)
 	// Replaces the state of a server with the state in its store, which has another history.
@@ -695,6 +738,12 @@ func (UnimplementedAdminServer) SetTraffic(context.Context, *SetTrafficRequest) 
 }
 func (UnimplementedAdminServer) ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ConfirmTraffic not implemented")
+}
+func (UnimplementedAdminServer) SetFreeze(context.Context, *SetFreezeRequest) (*GetFreezeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetFreeze not implemented")
+}
+func (UnimplementedAdminServer) GetFreeze(context.Context, *GetFreezeRequest) (*GetFreezeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetFreeze not implemented")
 }
 func (UnimplementedAdminServer) SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetRateLimit not implemented")
@@ -755,6 +804,9 @@ func (UnimplementedAdminServer) CompareRevisions(context.Context, *CompareRevisi
 }
 func (UnimplementedAdminServer) Rollback(context.Context, *RollbackRequest) (*RollbackResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Rollback not implemented")
+}
+func (UnimplementedAdminServer) GetAccess(context.Context, *GetAccessRequest) (*GetAccessResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetAccess not implemented")
 }
 func (UnimplementedAdminServer) ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListInstances not implemented")
@@ -987,6 +1039,42 @@ func _Admin_ConfirmTraffic_Handler(srv interface{}, ctx context.Context, dec fun
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AdminServer).ConfirmTraffic(ctx, req.(*ConfirmTrafficRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_SetFreeze_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetFreezeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).SetFreeze(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/SetFreeze",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).SetFreeze(ctx, req.(*SetFreezeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_GetFreeze_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetFreezeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetFreeze(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/GetFreeze",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetFreeze(ctx, req.(*GetFreezeRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1354,6 +1442,24 @@ func _Admin_Rollback_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_GetAccess_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAccessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetAccess(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/GetAccess",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetAccess(ctx, req.(*GetAccessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_ListInstances_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListInstancesRequest)
 	if err := dec(in); err != nil {
@@ -1556,6 +1662,14 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_ConfirmTraffic_Handler,
 		},
 		{
+			MethodName: "SetFreeze",
+			Handler:    _Admin_SetFreeze_Handler,
+		},
+		{
+			MethodName: "GetFreeze",
+			Handler:    _Admin_GetFreeze_Handler,
+		},
+		{
 			MethodName: "SetRateLimit",
 			Handler:    _Admin_SetRateLimit_Handler,
 		},
@@ -1630,6 +1744,10 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Rollback",
 			Handler:    _Admin_Rollback_Handler,
+		},
+		{
+			MethodName: "GetAccess",
+			Handler:    _Admin_GetAccess_Handler,
 		},
 		{
 			MethodName: "ListInstances",

@@ -9,19 +9,20 @@ const rotate = (value, bits) => ((value << bits) | (value >> (64n - bits))) & MA
 const round = (accumulator, lane) => (rotate((accumulator + lane * P2) & MASK, 31n) * P1) & MASK;
 
 /**
- * XXH64, which Node lacks; tested with the published vectors. Source: the xxHash specification,
+ * XXH64, which Node and browsers lack; tested with the published vectors. Source: the xxHash specification,
  * section "XXH64 algorithm description".
  *
- * @param {Buffer} bytes
+ * @param {Uint8Array} bytes
  * @param {bigint} seed
  */
 export function xxh64(bytes, seed) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let offset = 0;
   let hash;
   if (bytes.length >= 32) {
     let lanes = [seed + P1 + P2, seed + P2, seed, seed - P1].map((lane) => lane & MASK);
     for (; offset + 32 <= bytes.length; offset += 32) {
-      lanes = lanes.map((lane, index) => round(lane, bytes.readBigUInt64LE(offset + 8 * index)));
+      lanes = lanes.map((lane, index) => round(lane, view.getBigUint64(offset + 8 * index, true)));
     }
     const [a, b, c, d] = lanes;
     hash = (rotate(a, 1n) + rotate(b, 7n) + rotate(c, 12n) + rotate(d, 18n)) & MASK;
@@ -31,10 +32,10 @@ export function xxh64(bytes, seed) {
   }
   hash = (hash + BigInt(bytes.length)) & MASK;
   for (; offset + 8 <= bytes.length; offset += 8) {
-    hash = (rotate(hash ^ round(0n, bytes.readBigUInt64LE(offset)), 27n) * P1 + P4) & MASK;
+    hash = (rotate(hash ^ round(0n, view.getBigUint64(offset, true)), 27n) * P1 + P4) & MASK;
   }
   if (offset + 4 <= bytes.length) {
-    hash ^= (BigInt(bytes.readUInt32LE(offset)) * P1) & MASK;
+    hash ^= (BigInt(view.getUint32(offset, true)) * P1) & MASK;
     hash = (rotate(hash, 23n) * P2 + P3) & MASK;
     offset += 4;
   }
@@ -46,6 +47,8 @@ export function xxh64(bytes, seed) {
   hash = ((hash ^ (hash >> 29n)) * P3) & MASK;
   return hash ^ (hash >> 32n);
 }
+
+const utf8 = (text) => (typeof text === "string" ? new TextEncoder().encode(text) : text);
 
 /**
  * Computes the backend of a shard key locally, from intervals of the points [0, 2^64), each with
@@ -60,12 +63,12 @@ export class AffinityMap {
   constructor(endpoint) {
     this.#intervals = endpoint.intervals.map(({ start, backend }) => ({ start: BigInt(start), backend }));
     if (this.#intervals[0]?.start !== 0n) throw new RangeError("the intervals of an affinity map must begin at 0");
-    this.#seed = xxh64(Buffer.from(endpoint.name), 0n);
+    this.#seed = xxh64(utf8(endpoint.name), 0n);
   }
 
   /** The point of a key. */
   point(shardKey) {
-    return xxh64(Buffer.from(shardKey), this.#seed);
+    return xxh64(utf8(shardKey), this.#seed);
   }
 
   /**

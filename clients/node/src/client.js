@@ -71,6 +71,11 @@ export class Client {
     });
   }
 
+  /** Calls any RPC of the admin service that streams its responses. */
+  adminStream(method, request = {}, { signal } = {}) {
+    return call(this.#admin, method, request, { signal });
+  }
+
   /** Adds an upstream backend: gRPC servers that Weir does not start. */
   createBackend(name, addresses, options) {
     return this.#change("CreateBackend", { backend: { name, upstream: { addresses } } }, options);
@@ -150,7 +155,87 @@ export class Client {
 
   /** Streams changes as they happen, starting with the whole state: `for await (const change of client.watch())`. */
   watch({ fromRevision = 0, signal } = {}) {
-    return call(this.#admin, "Watch", { fromRevision }, { signal });
+    return this.adminStream("Watch", { fromRevision }, { signal });
+  }
+
+  /** Returns the whole state, or that of a revision, as a configuration for `apply`. */
+  async export(revision = 0) {
+    return (await this.admin("GetRevision", { revision })).configuration;
+  }
+
+  /**
+   * Replaces the whole state with a configuration, in one change. Deletes backends and endpoints that
+   * it does not contain.
+   */
+  apply(configuration, options) {
+    return this.#change("Apply", { configuration }, options);
+  }
+
+  /**
+   * Limits the requests per second of an endpoint; null removes the limit. `burst` is the number of
+   * requests at once, by default those of one second.
+   */
+  setRateLimit(endpoint, requestsPerSecond, { burst = 0, ...options } = {}) {
+    const rateLimit = requestsPerSecond === null ? undefined : { requestsPerSecond, burst };
+    return this.#change("SetRateLimit", { endpoint, rateLimit }, options);
+  }
+
+  /** Replaces the rules that compare the responses of an endpoint's shadows. */
+  setShadowComparison(endpoint, comparison, options) {
+    return this.#change("SetShadowComparison", { endpoint, comparison }, options);
+  }
+
+  /** Resets the reports of an endpoint's shadows, or of one of them. */
+  async resetShadowReport(endpoint, backend = "") {
+    await this.admin("ResetShadowReport", { endpoint, backend });
+  }
+
+  /** Starts to move the traffic of an endpoint to a backend step by step. */
+  startRollout(endpoint, plan, options) {
+    return this.#change("StartRollout", { endpoint, plan }, options);
+  }
+
+  /** Returns the latest rollout of an endpoint. */
+  getRollout(endpoint) {
+    return this.admin("GetRollout", { endpoint });
+  }
+
+  /** Returns the latest rollout of each endpoint. */
+  async listRollouts() {
+    return (await this.admin("ListRollouts")).rollouts;
+  }
+
+  /** Streams a rollout when it changes, until it ends. */
+  watchRollout(endpoint, { signal } = {}) {
+    return this.adminStream("WatchRollout", { endpoint }, { signal });
+  }
+
+  /** Stops all automatic changes of a rollout; its weights stay. */
+  pauseRollout(endpoint, options) {
+    return this.#change("PauseRollout", { endpoint }, options);
+  }
+
+  /**
+   * Continues a paused rollout. After another actor's change of the weights, `adopt` continues from
+   * the present weights, and `restore` sets those of the step again.
+   */
+  resumeRollout(endpoint, { adopt = false, restore = false, ...options } = {}) {
+    return this.#change("ResumeRollout", { endpoint, adopt, restore }, options);
+  }
+
+  /** Approves a complete step, or skips one that is not. Ends the bake. */
+  advanceRollout(endpoint, options) {
+    return this.#change("AdvanceRollout", { endpoint }, options);
+  }
+
+  /** Routes all requests to the candidate at once. */
+  promoteRollout(endpoint, options) {
+    return this.#change("PromoteRollout", { endpoint }, options);
+  }
+
+  /** Returns to the weights before the rollout; `immediate` skips the ramp of the plan. */
+  abortRollout(endpoint, { immediate = false, ...options } = {}) {
+    return this.#change("AbortRollout", { endpoint, immediate }, options);
   }
 
   /** Returns a handle that calls an endpoint by its name. */

@@ -26,21 +26,36 @@ export class WeirError extends Error {
     if (code === 0) return undefined;
     const message = decodeURIComponent(trailers["grpc-message"] ?? "");
     const packed = trailers["grpc-status-details-bin"];
-    const details = packed ? readStatus(Buffer.from(packed, "base64")) : {};
-    return new WeirError(NAMES[code] ?? "UNKNOWN", message, details);
+    const status = packed ? base64(packed) : EMPTY;
+    const details = fields(status, 3).map((any) => {
+      const [value = EMPTY] = fields(any, 2);
+      return { type: text(fields(any, 1)).split("/").at(-1), value };
+    });
+    return new WeirError(NAMES[code] ?? "UNKNOWN", message, readDetails(details));
+  }
+
+  /** The error for the JSON of a Connect error; UNKNOWN with the text for other values. */
+  static fromConnect(error, otherwise) {
+    const name = error?.code === "canceled" ? "CANCELLED" : error?.code?.toUpperCase?.();
+    if (!NAMES.includes(name)) return new WeirError("UNKNOWN", otherwise);
+    const details = (error.details ?? []).map(({ type, value }) => ({ type, value: base64(value) }));
+    return new WeirError(name, error.message ?? "", readDetails(details));
   }
 }
 
-/** Field, reason and metadata of a `google.rpc.Status`. */
-function readStatus(bytes) {
-  for (const any of fields(bytes, 3)) {
-    const [type] = fields(any, 1);
-    const [value = Buffer.alloc(0)] = fields(any, 2);
-    if (type?.toString().endsWith("/google.rpc.BadRequest")) {
-      const [violation = Buffer.alloc(0)] = fields(value, 1);
-      return { field: fields(violation, 1)[0]?.toString() };
+const EMPTY = new Uint8Array(0);
+
+const base64 = (packed) => Uint8Array.from(atob(packed.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+
+/** Field, reason and metadata of the details of a `google.rpc.Status`. */
+function readDetails(details) {
+  for (const { type, value } of details) {
+    if (type === "google.rpc.BadRequest") {
+      const [violation = EMPTY] = fields(value, 1);
+      const [field] = fields(violation, 1);
+      return { field: field && text([field]) };
     }
-    if (type?.toString().endsWith("/google.rpc.ErrorInfo")) {
+    if (type === "google.rpc.ErrorInfo") {
       const metadata = Object.fromEntries(
         fields(value, 3).map((entry) => [text(fields(entry, 1)), text(fields(entry, 2))]));
       return { field: metadata.field, reason: text(fields(value, 1)), metadata };
@@ -49,7 +64,7 @@ function readStatus(bytes) {
   return {};
 }
 
-const text = ([bytes]) => bytes?.toString() ?? "";
+const text = ([bytes]) => new TextDecoder().decode(bytes);
 
 /** The values of a length-delimited field of a protobuf message, in order. */
 function fields(bytes, wanted) {

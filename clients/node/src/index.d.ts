@@ -1,3 +1,12 @@
+/// <reference types="node" />
+import type {
+  AdminMethods, AdminStreams, ApplyResponse, Backend, Configuration, DeleteBackendResponse, DeleteEndpointResponse,
+  Endpoint, ExplainRouteResponse, Revision, Rollout, RolloutPlan, RollbackResponse, SetTrafficResponse,
+  ShadowComparison, ShadowReport, StartRolloutResponse, Stats, WatchResponse,
+} from "./admin.js";
+
+export * from "./admin.js";
+
 export const SHARD_KEY: string;
 export const ENDPOINT: string;
 export const BACKEND: string;
@@ -13,9 +22,15 @@ export interface ChangeOptions {
   comment?: string;
 }
 
-/** A message of `protos/weir/admin/v1/admin.proto` as JSON: names in camel case, 64-bit numbers as text. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type Message = any;
+/**
+ * A message of a request: all fields are optional, recursively. The responses are the interfaces of
+ * `admin.d.ts`, whose fields have values unless they are optional.
+ */
+export type Input<T> = T extends (infer Element)[]
+  ? Input<Element>[]
+  : T extends object
+    ? { [Name in keyof T]?: Input<T[Name]> }
+    : T;
 
 export interface Owner {
   backend: string;
@@ -65,25 +80,69 @@ export class Handle {
 
 export class Client {
   readonly dataAddress: string;
-  admin(method: string, request?: Message): Promise<Message>;
-  createBackend(name: string, addresses: string[], options?: ChangeOptions): Promise<Message>;
-  deleteBackend(name: string, options?: ChangeOptions): Promise<Message>;
-  listBackends(): Promise<Message[]>;
-  createEndpoint(name: string, target: { backend: string; route?: string }, options?: ChangeOptions): Promise<Message>;
-  deleteEndpoint(name: string, options?: ChangeOptions): Promise<Message>;
-  getEndpoint(name: string): Promise<Message>;
-  listEndpoints(): Promise<Message[]>;
-  setTraffic(endpoint: string, traffic: Record<string, number>, options?: ChangeOptions): Promise<Message>;
+  /** Calls any RPC of the admin service. */
+  admin<Method extends keyof AdminMethods>(
+    method: Method, request?: Input<AdminMethods[Method]["request"]>,
+  ): Promise<AdminMethods[Method]["response"]>;
+  /** Calls any RPC of the admin service that streams its responses. */
+  adminStream<Method extends keyof AdminStreams>(
+    method: Method, request?: Input<AdminStreams[Method]["request"]>, options?: StreamOptions,
+  ): AsyncGenerator<AdminStreams[Method]["response"]>;
+
+  createBackend(name: string, addresses: string[], options?: ChangeOptions): Promise<Backend>;
+  deleteBackend(name: string, options?: ChangeOptions): Promise<DeleteBackendResponse>;
+  listBackends(): Promise<Backend[]>;
+  createEndpoint(name: string, target: { backend: string; route?: string }, options?: ChangeOptions): Promise<Endpoint>;
+  deleteEndpoint(name: string, options?: ChangeOptions): Promise<DeleteEndpointResponse>;
+  getEndpoint(name: string): Promise<Endpoint>;
+  listEndpoints(): Promise<Endpoint[]>;
+
+  /** Replaces the weights of an endpoint atomically. They must sum to 1. */
+  setTraffic(endpoint: string, traffic: Record<string, number>, options?: ChangeOptions): Promise<SetTrafficResponse>;
   getTraffic(endpoint: string): Promise<Record<string, number>>;
-  shadowTraffic(endpoint: string, backend: string, proportion: number, options?: ChangeOptions): Promise<Message>;
-  shadowReport(endpoint: string): Promise<Message[]>;
-  explain(endpoint: string, shardKey?: string): Promise<Message>;
-  stats(endpoint?: string): Promise<Message>;
-  history(limit?: number): Promise<Message[]>;
-  rollback(revision: number | string, options?: ChangeOptions & { endpoint?: string }): Promise<Message>;
-  watch(options?: { fromRevision?: number | string; signal?: AbortSignal }): AsyncGenerator<Message>;
+  /** Limits the requests per second of an endpoint; null removes the limit. */
+  setRateLimit(
+    endpoint: string, requestsPerSecond: number | null, options?: ChangeOptions & { burst?: number },
+  ): Promise<Endpoint>;
+  /** Copies a share of an endpoint's requests to a backend; 0 removes the shadow. */
+  shadowTraffic(endpoint: string, backend: string, proportion: number, options?: ChangeOptions): Promise<Endpoint>;
+  setShadowComparison(
+    endpoint: string, comparison: Input<ShadowComparison>, options?: ChangeOptions,
+  ): Promise<Endpoint>;
+  shadowReport(endpoint: string): Promise<ShadowReport[]>;
+  resetShadowReport(endpoint: string, backend?: string): Promise<void>;
+
+  startRollout(endpoint: string, plan: Input<RolloutPlan>, options?: ChangeOptions): Promise<StartRolloutResponse>;
+  getRollout(endpoint: string): Promise<Rollout>;
+  listRollouts(): Promise<Rollout[]>;
+  watchRollout(endpoint: string, options?: StreamOptions): AsyncGenerator<Rollout>;
+  pauseRollout(endpoint: string, options?: ChangeOptions): Promise<Rollout>;
+  resumeRollout(
+    endpoint: string, options?: ChangeOptions & { adopt?: boolean; restore?: boolean },
+  ): Promise<Rollout>;
+  advanceRollout(endpoint: string, options?: ChangeOptions): Promise<Rollout>;
+  promoteRollout(endpoint: string, options?: ChangeOptions): Promise<Rollout>;
+  abortRollout(endpoint: string, options?: ChangeOptions & { immediate?: boolean }): Promise<Rollout>;
+
+  explain(endpoint: string, shardKey?: string): Promise<ExplainRouteResponse>;
+  stats(endpoint?: string): Promise<Stats>;
+
+  /** Returns the whole state, or that of a revision, as a configuration for `apply`. */
+  export(revision?: number | string): Promise<Configuration>;
+  /** Replaces the whole state with a configuration, and deletes what it does not contain. */
+  apply(configuration: Input<Configuration>, options?: ChangeOptions): Promise<ApplyResponse>;
+  history(limit?: number): Promise<Revision[]>;
+  rollback(revision: number | string, options?: ChangeOptions & { endpoint?: string }): Promise<RollbackResponse>;
+  watch(options?: StreamOptions & { fromRevision?: number | string }): AsyncGenerator<WatchResponse>;
+
   getHandle(endpoint: string): Handle;
   close(): void;
+}
+
+/** The options of a stream. */
+export interface StreamOptions {
+  /** Ends the stream, which then throws a WeirError with the code "CANCELLED". */
+  signal?: AbortSignal;
 }
 
 export function connect(

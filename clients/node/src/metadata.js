@@ -1,10 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { SHARD_KEY, checkedKey } from "./keys.js";
 
-// Metadata that Weir reads and writes.
-export const SHARD_KEY = "x-serve-shard-key";
-export const ENDPOINT = "x-serve-endpoint";
-export const BACKEND = "x-serve-backend";
-export const SHADOW = "x-serve-shadow";
+export { BACKEND, ENDPOINT, SHADOW, SHARD_KEY, checkedKey } from "./keys.js";
 
 const current = new AsyncLocalStorage();
 
@@ -24,17 +21,6 @@ export function withShardKey(key, run) {
 /** The shard key of the current function, or undefined. */
 export function currentShardKey() {
   return current.getStore();
-}
-
-/** Checks that a shard key is valid in metadata; throws a TypeError otherwise. */
-export function checkedKey(key) {
-  if (typeof key !== "string" || !/^[!-~]([ -~]*[!-~])?$/.test(key)) {
-    throw new TypeError(
-      `invalid shard key ${JSON.stringify(key)}: metadata allows only printable ASCII without spaces at the ends; ` +
-        "use its hash or base64",
-    );
-  }
-  return key;
 }
 
 /**

@@ -72,6 +72,48 @@ test("traffic, shadows and history", options, async () => {
   assert.equal(undone[0].movedShare, 0.5);
 });
 
+test("rate limits and comparison of shadows", options, async () => {
+  const limited = await client.setRateLimit("node", 100, { burst: 5, comment: "limit" });
+  assert.deepEqual(limited.rateLimit, { requestsPerSecond: 100, burst: 5 });
+  await refused(client.setRateLimit("node", -1), { code: "INVALID_ARGUMENT", field: "rate_limit.requests_per_second" });
+  assert.equal((await client.setRateLimit("node", null)).rateLimit, undefined);
+  const { comparison } = await client.setShadowComparison("node", { ignoredFields: ["time"] });
+  assert.deepEqual(comparison.ignoredFields, ["time"]);
+  await client.shadowTraffic("node", "dynamic-2", 0.5);
+  await client.resetShadowReport("node", "dynamic-2");
+  await refused(client.resetShadowReport("node", "dynamic"), { code: "NOT_FOUND" });
+  await client.shadowTraffic("node", "dynamic-2", 0);
+});
+
+test("the whole state", options, async () => {
+  const state = await client.export();
+  assert.deepEqual((await client.apply(state)).changes, []);
+  state.endpoints.find(({ name }) => name === "node").route = "/node-moved";
+  const { changes } = await client.apply(state, { validateOnly: true });
+  assert.deepEqual(changes.map(({ kind, name }) => [kind, name]), [["endpoint", "node"]]);
+});
+
+test("rollouts", options, async () => {
+  await client.setTraffic("node", { dynamic: 1 });
+  const plan = { candidate: "dynamic-2", steps: ["10%", "50%"], gates: ["errors<1.5x"], minimum: "3600s" };
+  assert.equal((await client.startRollout("node", plan, { validateOnly: true })).preview.length, 3);
+  const { rollout } = await client.startRollout("node", plan, { comment: "from Node" });
+  assert.deepEqual(rollout.plan.steps, ["10%", "50%", "100%"]);
+  await refused(client.setTraffic("node", HALF), { code: "FAILED_PRECONDITION" });
+  assert.equal((await client.pauseRollout("node")).pause, "operator");
+  assert.equal((await client.resumeRollout("node")).pause, "");
+  assert.equal((await client.advanceRollout("node")).step, 1);
+  assert.deepEqual((await client.listRollouts()).map(({ endpoint }) => endpoint), ["node"]);
+  const seen = client.watchRollout("node");
+  assert.equal((await seen.next()).value.step, 1);
+  await client.abortRollout("node", { immediate: true });
+  for await (const { phase } of seen) rollout.phase = phase;
+  assert.equal(rollout.phase, "ROLLOUT_PHASE_ABORTED");
+  assert.equal((await client.getRollout("node")).phase, "ROLLOUT_PHASE_ABORTED");
+  await client.startRollout("node", plan);
+  assert.equal((await client.promoteRollout("node")).phase, "ROLLOUT_PHASE_SUCCEEDED");
+});
+
 test("handles and offline explain", options, async () => {
   await client.setTraffic("node", HALF);
   const affinity = new AffinityMap(await client.getEndpoint("node"));

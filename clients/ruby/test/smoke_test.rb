@@ -5,6 +5,7 @@
 # /helloworld.Greeter/ that splits its traffic evenly between typed and typed-2. WEIR_VECTORS is the
 # path of protos/vectors/affinity.json.
 require 'minitest/autorun'
+require 'google/protobuf/duration_pb'
 require 'google/protobuf/wrappers_pb'
 require 'weir'
 
@@ -66,6 +67,46 @@ class SmokeTest < Minitest::Test
     10.times { @client.get_handle('ruby').response('x') }
     assert_equal ['dynamic-2'], @client.shadow_report('ruby').map(&:backend)
     assert_equal 0.5, @client.rollback(before, endpoint: 'ruby').changes.first.moved_share
+  end
+
+  def test_rate_limits_and_comparison_of_shadows
+    limited = @client.set_rate_limit('ruby', 100, burst: 5, comment: 'limit')
+    assert_equal [100, 5], [limited.rate_limit.requests_per_second, limited.rate_limit.burst]
+    refused(Weir::InvalidArgument, 'rate_limit.requests_per_second') { @client.set_rate_limit('ruby', -1) }
+    assert_nil @client.set_rate_limit('ruby', nil).rate_limit
+    changed = @client.set_shadow_comparison('ruby', { ignored_fields: ['time'] })
+    assert_equal ['time'], changed.comparison.ignored_fields.to_a
+    @client.shadow_traffic('ruby', 'dynamic-2', 0.5)
+    @client.reset_shadow_report('ruby', 'dynamic-2')
+    refused(Weir::NotFound) { @client.reset_shadow_report('ruby', 'dynamic') }
+  end
+
+  def test_the_whole_state
+    state = @client.export
+    assert_empty @client.apply(state).changes
+    # As a Hash, as of a file.
+    wanted = JSON.parse(Weir::Admin::V1::Configuration.encode_json(state))
+    wanted['endpoints'].find { |endpoint| endpoint['name'] == 'ruby' }['route'] = '/ruby-moved'
+    changes = @client.apply(wanted, validate_only: true).changes
+    assert_equal([%w[endpoint ruby]], changes.map { |change| [change.kind, change.name] })
+  end
+
+  def test_rollouts
+    plan = { candidate: 'dynamic-2', steps: ['10%', '50%'], minimum: Google::Protobuf::Duration.new(seconds: 3600) }
+    assert_equal 3, @client.start_rollout('ruby', plan, validate_only: true).preview.size
+    assert_equal ['10%', '50%', '100%'], @client.start_rollout('ruby', plan).rollout.plan.steps.to_a
+    refused(Weir::FailedPrecondition) { @client.set_traffic('ruby', HALF) }
+    assert_equal 'operator', @client.pause_rollout('ruby').pause
+    assert_equal '', @client.resume_rollout('ruby').pause
+    assert_equal 1, @client.advance_rollout('ruby', comment: 'next').step
+    assert_equal ['ruby'], @client.list_rollouts.map(&:endpoint)
+    @client.watch_rollout('ruby') do |seen|
+      @client.abort_rollout('ruby', immediate: true) unless seen.phase == :ROLLOUT_PHASE_ABORTED
+    end
+    assert_equal :ROLLOUT_PHASE_ABORTED, @client.get_rollout('ruby').phase
+    @client.start_rollout('ruby', plan)
+    assert_equal :ROLLOUT_PHASE_SUCCEEDED, @client.promote_rollout('ruby').phase
+    refused(Weir::NotFound) { @client.watch_rollout('none').first }
   end
 
   def test_handles_and_offline_explain

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -129,6 +130,10 @@ class Handle {
   std::string endpoint_;
 };
 
+// How a rollout continues after another actor's change of the weights: from the present weights, or
+// with those of its step.
+enum class Resume { kUnchanged, kAdopt, kRestore };
+
 struct ConnectOptions {
   // The author of changes in the history; user@host if empty.
   std::string author;
@@ -171,13 +176,48 @@ class Client {
   // Copies a share of an endpoint's requests to a backend; 0 removes the shadow.
   admin::v1::Endpoint ShadowTraffic(
       const std::string& endpoint, const std::string& backend, double proportion, const ChangeOptions& options = {});
+  // Replaces the rules that compare the responses of an endpoint's shadows.
+  admin::v1::Endpoint SetShadowComparison(
+      const std::string& endpoint, const admin::v1::ShadowComparison& comparison, const ChangeOptions& options = {});
   std::vector<admin::v1::ShadowReport> ShadowReport(const std::string& endpoint);
+  // Resets the reports of an endpoint's shadows, or of one of them.
+  void ResetShadowReport(const std::string& endpoint, const std::string& backend = "");
+  // Limits the requests per second of an endpoint; nullopt removes the limit. The burst is the number
+  // of requests at once; 0 for those of one second.
+  admin::v1::Endpoint SetRateLimit(
+      const std::string& endpoint, std::optional<double> requests_per_second, std::uint32_t burst = 0,
+      const ChangeOptions& options = {});
+
+  // Starts to move the traffic of an endpoint to a backend step by step.
+  admin::v1::StartRolloutResponse StartRollout(
+      const std::string& endpoint, const admin::v1::RolloutPlan& plan, const ChangeOptions& options = {});
+  // The latest rollout of an endpoint, and of each endpoint.
+  admin::v1::Rollout GetRollout(const std::string& endpoint);
+  std::vector<admin::v1::Rollout> ListRollouts();
+  // Passes a rollout when it changes, until it ends or the function returns false.
+  void WatchRollout(const std::string& endpoint, const std::function<bool(const admin::v1::Rollout&)>& receive);
+  // Stops all automatic changes of a rollout; its weights stay.
+  admin::v1::Rollout PauseRollout(const std::string& endpoint, const ChangeOptions& options = {});
+  admin::v1::Rollout ResumeRollout(
+      const std::string& endpoint, Resume weights = Resume::kUnchanged, const ChangeOptions& options = {});
+  // Approves a complete step, or skips one that is not. Ends the bake.
+  admin::v1::Rollout AdvanceRollout(const std::string& endpoint, const ChangeOptions& options = {});
+  // Routes all requests to the candidate at once.
+  admin::v1::Rollout PromoteRollout(const std::string& endpoint, const ChangeOptions& options = {});
+  // Returns to the weights before the rollout; `immediate` skips the ramp of the plan.
+  admin::v1::Rollout AbortRollout(
+      const std::string& endpoint, bool immediate = false, const ChangeOptions& options = {});
 
   // The backend of a call by name, and the reason; an empty key counts as no key. AffinityMap
   // computes it locally.
   admin::v1::ExplainRouteResponse Explain(const std::string& endpoint, const std::string& shard_key);
   // The figures of one endpoint, or of all if the name is empty.
   admin::v1::Stats Stats(const std::string& endpoint = "");
+  // The whole state, or that of a revision, for Apply.
+  admin::v1::Configuration Export(std::uint64_t revision = 0);
+  // Replaces the whole state with a configuration, in one change. Deletes backends and endpoints that
+  // it does not contain.
+  admin::v1::ApplyResponse Apply(const admin::v1::Configuration& configuration, const ChangeOptions& options = {});
   // The accepted changes, latest first.
   std::vector<admin::v1::Revision> History(std::uint32_t limit = 100);
   // Restores an endpoint, or all if the name is empty, to a revision.
@@ -190,11 +230,16 @@ class Client {
   Client() = default;
 
   template <typename Request>
-  void Apply(const ChangeOptions& options, Request& request) const;
+  void Fill(const ChangeOptions& options, Request& request) const;
   template <typename Request, typename Reply>
   Reply Call(
       grpc::Status (admin::v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
       const Request& request);
+  // A change that takes only an endpoint.
+  template <typename Request, typename Reply>
+  Reply Change(
+      grpc::Status (admin::v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+      const std::string& endpoint, const ChangeOptions& options);
 
   std::string author_;
   std::string data_address_;

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/wrapperspb"
-	weir "weir.local/client"
+	weir "weir.local/weir/clients/go"
 )
 
 // count calls with an ordinary connection, and returns the number of users of each backend.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, TypeVar
 
 from weir import _operations as operations
@@ -146,6 +147,7 @@ class Endpoints:
         revert_after: Optional[float] = None,
         confirm_within: Optional[float] = None,
         override_rollout: bool = False,
+        override_freeze: bool = False,
         expected_revision: Optional[int] = None,
         validate_only: bool = False,
         comment: str = "",
@@ -157,11 +159,12 @@ class Endpoints:
 
         The previous weights return after `revert_after` seconds, or unless `confirm_traffic` is
         called within `confirm_within` seconds. `override_rollout` changes the weights although a
-        rollout owns them, and pauses the rollout.
+        rollout owns them, and pauses the rollout. `override_freeze` changes them during a freeze.
         """
         options = self._change_options(expected_revision, validate_only, comment)
         return self._run(operations.set_traffic(
-            endpoint, traffic, revert_after, confirm_within, override_rollout, options))
+            endpoint, traffic, revert_after, confirm_within, override_rollout, override_freeze,
+            options))
 
     def confirm_traffic(
         self,
@@ -174,6 +177,37 @@ class Endpoints:
         """Keeps the weights of a `set_traffic` with `confirm_within`."""
         options = self._change_options(expected_revision, validate_only, comment)
         return self._run(operations.confirm_traffic(endpoint, options))
+
+    def freeze(
+        self,
+        reason: str,
+        *,
+        until: Optional[datetime.datetime] = None,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
+    ) -> Optional[types.Freeze]:
+        """Makes the server reject changes, except rollbacks, aborts and `unfreeze`.
+
+        The freeze ends at `until`, a time with a time zone, or with `unfreeze`.
+        """
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(operations.set_freeze(reason, until, options))
+
+    def unfreeze(
+        self,
+        *,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
+    ) -> None:
+        """Ends a freeze."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        self._run(operations.end_freeze(options))
+
+    def get_freeze(self) -> Optional[types.Freeze]:
+        """Returns the present freeze; None if the server accepts changes."""
+        return self._run(operations.get_freeze())
 
     def get_traffic(self, endpoint: str) -> Dict[str, float]:
         """Returns the weights of an endpoint."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import getpass
 import json
 import socket
@@ -106,18 +107,39 @@ def delete_endpoint(name: str, options: ChangeOptions) -> Operation[None]:
 
 def set_traffic(
     endpoint: str, traffic: Mapping[str, float], revert_after: Optional[float],
-    confirm_within: Optional[float], override_rollout: bool, options: ChangeOptions,
+    confirm_within: Optional[float], override_rollout: bool, override_freeze: bool,
+    options: ChangeOptions,
 ) -> Operation[types.TrafficChange]:
     weights = [
         pb.BackendWeight(backend=backend, weight=weight) for backend, weight in traffic.items()]
     request = pb.SetTrafficRequest(
         endpoint=endpoint, weights=weights, override_rollout=override_rollout,
-        **options.fields())
+        override_freeze=override_freeze, **options.fields())
     for field, seconds in ((request.revert_after, revert_after),
                            (request.confirm_within, confirm_within)):
         if seconds is not None:
             field.FromNanoseconds(round(seconds * 1e9))
     return Operation("SetTraffic", request, pb.SetTrafficResponse, types.TrafficChange.of)
+
+
+def set_freeze(
+    reason: str, until: Optional[datetime.datetime], options: ChangeOptions
+) -> Operation[Optional[types.Freeze]]:
+    request = pb.SetFreezeRequest(frozen=True, reason=reason, **options.fields())
+    if until is not None:
+        if until.tzinfo is None:
+            raise ValueError("until must have a time zone, for example datetime.timezone.utc")
+        request.until.FromDatetime(until)
+    return Operation("SetFreeze", request, pb.GetFreezeResponse, types.Freeze.of)
+
+
+def end_freeze(options: ChangeOptions) -> Operation[Optional[types.Freeze]]:
+    request = pb.SetFreezeRequest(frozen=False, **options.fields())
+    return Operation("SetFreeze", request, pb.GetFreezeResponse, types.Freeze.of)
+
+
+def get_freeze() -> Operation[Optional[types.Freeze]]:
+    return Operation("GetFreeze", pb.GetFreezeRequest(), pb.GetFreezeResponse, types.Freeze.of)
 
 
 def confirm_traffic(endpoint: str, options: ChangeOptions) -> Operation[types.Endpoint]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Iterator, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Sequence, TypeVar
 
 from weir import rollouts
 from weir._operations import ChangeOptions, Operation
@@ -22,6 +22,19 @@ class Rollouts:
         def _change_options(
             self, expected_revision: Optional[int], validate_only: bool, comment: str
         ) -> ChangeOptions: ...
+
+    def rollout(
+        self, endpoint: str, candidate: str, *, steps: Sequence[str] = ("1%", "10%", "50%"),
+        gates: Sequence[str] = (), expected_revision: Optional[int] = None,
+        validate_only: bool = False, comment: str = "", **plan: Any,
+    ) -> rollouts.RolloutStart:
+        """Starts to move the traffic of an endpoint to a backend step by step.
+
+        Further arguments are fields of `weir.RolloutPlan`, for example `bake=600`.
+        """
+        return self.start_rollout(
+            endpoint, rollouts.plan_of(candidate, steps, gates, plan),
+            expected_revision=expected_revision, validate_only=validate_only, comment=comment)
 
     def start_rollout(
         self, endpoint: str, plan: rollouts.RolloutPlan, *,

@@ -10,6 +10,7 @@ Each method has the arguments and the effect of the same method of `weir.Client`
 from __future__ import annotations
 
 import asyncio
+import datetime
 import functools
 import signal
 from typing import (
@@ -203,13 +204,14 @@ class Client(Rollouts):
     async def set_traffic(
         self, endpoint: str, traffic: Mapping[str, float], *,
         revert_after: Optional[float] = None, confirm_within: Optional[float] = None,
-        override_rollout: bool = False, expected_revision: Optional[int] = None,
-        validate_only: bool = False, comment: str = "",
+        override_rollout: bool = False, override_freeze: bool = False,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
     ) -> types.TrafficChange:
         """Replaces the weights of an endpoint."""
         options = self._change_options(expected_revision, validate_only, comment)
         return await self._run(operations.set_traffic(
-            endpoint, traffic, revert_after, confirm_within, override_rollout, options))
+            endpoint, traffic, revert_after, confirm_within, override_rollout, override_freeze,
+            options))
 
     async def confirm_traffic(
         self, endpoint: str, *, expected_revision: Optional[int] = None,
@@ -218,6 +220,26 @@ class Client(Rollouts):
         """Keeps the weights of a `set_traffic` with `confirm_within`."""
         options = self._change_options(expected_revision, validate_only, comment)
         return await self._run(operations.confirm_traffic(endpoint, options))
+
+    async def freeze(
+        self, reason: str, *, until: Optional[datetime.datetime] = None,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> Optional[types.Freeze]:
+        """Makes the server reject changes, except rollbacks, aborts and `unfreeze`."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.set_freeze(reason, until, options))
+
+    async def unfreeze(
+        self, *, expected_revision: Optional[int] = None, validate_only: bool = False,
+        comment: str = "",
+    ) -> None:
+        """Ends a freeze."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        await self._run(operations.end_freeze(options))
+
+    async def get_freeze(self) -> Optional[types.Freeze]:
+        """Returns the present freeze; None if the server accepts changes."""
+        return await self._run(operations.get_freeze())
 
     async def get_traffic(self, endpoint: str) -> Dict[str, float]:
         """Returns the weights of an endpoint."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from google.protobuf.duration_pb2 import Duration
@@ -31,7 +31,7 @@ class RolloutPlan:
     """
 
     candidate: str
-    steps: Sequence[str]
+    steps: Sequence[str] = ("1%", "10%", "50%")
     gates: Sequence[str] = ()
     bake: Optional[float] = None
     """The time at the last step before the rollout succeeds."""
@@ -58,24 +58,72 @@ class RolloutPlan:
     """
 
     def message(self) -> pb.RolloutPlan:
+        """Raises ValueError, which names the field, for a value of another kind."""
+        webhooks = _of_kind("webhooks", self.webhooks, Mapping, "a dictionary of URLs")
         plan = pb.RolloutPlan(
-            candidate=self.candidate, steps=self.steps, gates=self.gates,
+            candidate=_of_kind("candidate", self.candidate, str, "the name of a backend"),
+            steps=_texts("steps", self.steps, '("1%", "10%")'),
+            gates=_texts("gates", self.gates, '("errors<1.5x",)'),
             require=_one_of("require", self.require, _REQUIREMENTS),
             on_inconclusive=_one_of("on_inconclusive", self.on_inconclusive, _INCONCLUSIVE),
-            abort=self.abort, holdout=self.holdout, approval=self.approval,
-            minimum_requests=self.minimum_requests, alpha=self.alpha,
+            abort=_of_kind("abort", self.abort, str, '"immediate" or "ramp:50%,0%/1m"'),
+            holdout=_number("holdout", self.holdout, 0, 0.5),
+            approval=_of_kind("approval", self.approval, bool, "True or False"),
             webhooks=[
-                pb.RolloutWebhook(url=url, on=[_one_of("hook", one, _HOOKS) for one in hooks])
-                for url, hooks in self.webhooks.items()])
+                pb.RolloutWebhook(
+                    url=_of_kind("webhooks", url, str, "URLs"),
+                    on=[_one_of("hook", one, _HOOKS) for one in _texts(
+                        "webhooks", hooks, '{"https://...": ("event",)}')])
+                for url, hooks in webhooks.items()])
+        if self.minimum_requests is not None:
+            plan.minimum_requests = int(
+                _number("minimum_requests", self.minimum_requests, 0, 1_000_000_000))
+        if self.alpha is not None:
+            plan.alpha = _number("alpha", self.alpha, 0.0001, 0.5)
         for name in ("bake", "minimum", "maximum"):
             seconds = getattr(self, name)
             if seconds is not None:
+                seconds = _number(name, seconds, 0.001, _WEEK)
                 getattr(plan, name).FromNanoseconds(round(seconds * 1e9))
         return plan
 
 
-def _one_of(name: str, value: str, known: Mapping[str, Any]) -> Any:
-    if value not in known:
+def plan_of(
+    candidate: str, steps: Sequence[str], gates: Sequence[str], more: Mapping[str, Any]
+) -> RolloutPlan:
+    known = [one.name for one in fields(RolloutPlan)]
+    for name in more:
+        if name not in known:
+            raise TypeError(f"unknown argument {name!r}: use {', '.join(known)}")
+    return RolloutPlan(candidate, steps, gates, **more)
+
+
+_WEEK = 7 * 24 * 3600
+
+
+def _of_kind(name: str, value: Any, kind: Any, valid: str) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"invalid {name} {value!r}: use {valid}")
+    return value
+
+
+def _texts(name: str, value: Any, valid: str) -> Sequence[str]:
+    # A single text is a sequence of characters.
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or not all(
+            isinstance(one, str) for one in value):
+        raise ValueError(f"invalid {name} {value!r}: use a list of texts, for example {valid}")
+    return value
+
+
+def _number(name: str, value: Any, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (
+            least <= value <= most):
+        raise ValueError(f"invalid {name} {value!r}: use a number from {least} to {most}")
+    return value
+
+
+def _one_of(name: str, value: Any, known: Mapping[str, Any]) -> Any:
+    if not isinstance(value, str) or value not in known:
         raise ValueError(f"invalid {name} {value!r}: use {' or '.join(known)}")
     return known[value]
 

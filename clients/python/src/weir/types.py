@@ -200,6 +200,26 @@ class Endpoint(_Mapping):
 
 
 @dataclass(frozen=True)
+class Freeze:
+    """Why the server rejects changes, except rollbacks and aborts."""
+
+    author: str
+    reason: str
+    since: datetime.datetime
+    until: Optional[datetime.datetime]
+    """When the freeze ends; None if it lasts until `unfreeze`."""
+
+    @classmethod
+    def of(cls, message: admin_pb2.GetFreezeResponse) -> Optional["Freeze"]:
+        if not message.HasField("freeze"):
+            return None
+        freeze = message.freeze
+        return cls(
+            author=freeze.author, reason=freeze.reason, since=time_of(freeze.since),
+            until=time_of(freeze.until) if freeze.HasField("until") else None)
+
+
+@dataclass(frozen=True)
 class TrafficChange:
     """The effect of `set_traffic`; with `validate_only`, the effect that it would have."""
 

@@ -8,6 +8,8 @@ module Weir
   # `validate_only:` (returns the effect without making the change) and `comment:` (the reason, for
   # the history). They return the messages of protos/weir/admin/v1/admin.proto.
   class Client
+    include Rollouts
+
     # The data address of the server.
     attr_reader :data_address
     # The stub of the whole admin service, for RPCs without a method here.
@@ -89,6 +91,26 @@ module Weir
       ask(:get_shadow_report, Admin::V1::GetShadowReportRequest.new(endpoint: endpoint)).reports.to_a
     end
 
+    # Resets the reports of an endpoint's shadows, or of one of them.
+    def reset_shadow_report(endpoint, backend = '')
+      ask(:reset_shadow_report, Admin::V1::ResetShadowReportRequest.new(endpoint: endpoint, backend: backend))
+    end
+
+    # Replaces the rules that compare the responses of an endpoint's shadows. `comparison` is a
+    # Weir::Admin::V1::ShadowComparison or its fields: `{ ignored_fields: ['time'] }`.
+    def set_shadow_comparison(endpoint, comparison, **terms)
+      comparison = Admin::V1::ShadowComparison.new(**comparison) if comparison.is_a?(Hash)
+      request = Admin::V1::SetShadowComparisonRequest.new(endpoint: endpoint, comparison: comparison)
+      change(:set_shadow_comparison, request, terms)
+    end
+
+    # Limits the requests per second of an endpoint; nil removes the limit. `burst` is the number of
+    # requests at once, by default those of one second.
+    def set_rate_limit(endpoint, requests_per_second, burst: 0, **terms)
+      limit = Admin::V1::RateLimit.new(requests_per_second: requests_per_second, burst: burst) if requests_per_second
+      change(:set_rate_limit, Admin::V1::SetRateLimitRequest.new(endpoint: endpoint, rate_limit: limit), terms)
+    end
+
     # Returns the backend of a call by name, and the reason. AffinityMap computes the same locally.
     def explain(endpoint, shard_key = '')
       ask(:explain_route, Admin::V1::ExplainRouteRequest.new(endpoint: endpoint, shard_key: shard_key.b))
@@ -97,6 +119,19 @@ module Weir
     # Returns counts and latencies since the server started, of one endpoint or all.
     def stats(endpoint = '')
       ask(:get_stats, Admin::V1::GetStatsRequest.new(endpoint: endpoint))
+    end
+
+    # Returns the whole state, or that of a revision, as a configuration for `apply`.
+    def export(revision = 0)
+      ask(:get_revision, Admin::V1::GetRevisionRequest.new(revision: revision)).configuration
+    end
+
+    # Replaces the whole state with a configuration, in one change: a Weir::Admin::V1::Configuration,
+    # or a Hash with the names of the files of `weir apply`. Deletes backends and endpoints that it
+    # does not contain.
+    def apply(configuration, **terms)
+      configuration = Admin::V1::Configuration.decode_json(JSON.generate(configuration)) if configuration.is_a?(Hash)
+      change(:apply, Admin::V1::ApplyRequest.new(configuration: configuration), terms)
     end
 
     # Returns the accepted changes, latest first.

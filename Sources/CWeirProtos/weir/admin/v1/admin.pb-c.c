@@ -1768,6 +1768,186 @@ void   weir__admin__v1__confirm_traffic_request__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__freeze__init
+                     (Weir__Admin__V1__Freeze         *message)
+{
+  static const Weir__Admin__V1__Freeze init_value = WEIR__ADMIN__V1__FREEZE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__freeze__get_packed_size
+                     (const Weir__Admin__V1__Freeze *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__freeze__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__freeze__pack
+                     (const Weir__Admin__V1__Freeze *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__freeze__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__freeze__pack_to_buffer
+                     (const Weir__Admin__V1__Freeze *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__freeze__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__Freeze *
+       weir__admin__v1__freeze__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__Freeze *)
+     protobuf_c_message_unpack (&weir__admin__v1__freeze__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__freeze__free_unpacked
+                     (Weir__Admin__V1__Freeze *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__freeze__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__set_freeze_request__init
+                     (Weir__Admin__V1__SetFreezeRequest         *message)
+{
+  static const Weir__Admin__V1__SetFreezeRequest init_value = WEIR__ADMIN__V1__SET_FREEZE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__set_freeze_request__get_packed_size
+                     (const Weir__Admin__V1__SetFreezeRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_freeze_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__set_freeze_request__pack
+                     (const Weir__Admin__V1__SetFreezeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_freeze_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__set_freeze_request__pack_to_buffer
+                     (const Weir__Admin__V1__SetFreezeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_freeze_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__SetFreezeRequest *
+       weir__admin__v1__set_freeze_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__SetFreezeRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__set_freeze_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__set_freeze_request__free_unpacked
+                     (Weir__Admin__V1__SetFreezeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__set_freeze_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_freeze_request__init
+                     (Weir__Admin__V1__GetFreezeRequest         *message)
+{
+  static const Weir__Admin__V1__GetFreezeRequest init_value = WEIR__ADMIN__V1__GET_FREEZE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_freeze_request__get_packed_size
+                     (const Weir__Admin__V1__GetFreezeRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_freeze_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_freeze_request__pack
+                     (const Weir__Admin__V1__GetFreezeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_freeze_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_freeze_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetFreezeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_freeze_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetFreezeRequest *
+       weir__admin__v1__get_freeze_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetFreezeRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_freeze_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_freeze_request__free_unpacked
+                     (Weir__Admin__V1__GetFreezeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_freeze_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_freeze_response__init
+                     (Weir__Admin__V1__GetFreezeResponse         *message)
+{
+  static const Weir__Admin__V1__GetFreezeResponse init_value = WEIR__ADMIN__V1__GET_FREEZE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_freeze_response__get_packed_size
+                     (const Weir__Admin__V1__GetFreezeResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_freeze_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_freeze_response__pack
+                     (const Weir__Admin__V1__GetFreezeResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_freeze_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_freeze_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetFreezeResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_freeze_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetFreezeResponse *
+       weir__admin__v1__get_freeze_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetFreezeResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_freeze_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_freeze_response__free_unpacked
+                     (Weir__Admin__V1__GetFreezeResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_freeze_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__set_traffic_response__init
                      (Weir__Admin__V1__SetTrafficResponse         *message)
 {
@@ -4337,6 +4517,96 @@ void   weir__admin__v1__rollback_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &weir__admin__v1__rollback_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_access_request__init
+                     (Weir__Admin__V1__GetAccessRequest         *message)
+{
+  static const Weir__Admin__V1__GetAccessRequest init_value = WEIR__ADMIN__V1__GET_ACCESS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_access_request__get_packed_size
+                     (const Weir__Admin__V1__GetAccessRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_access_request__pack
+                     (const Weir__Admin__V1__GetAccessRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_access_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetAccessRequest *
+       weir__admin__v1__get_access_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetAccessRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_access_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_access_request__free_unpacked
+                     (Weir__Admin__V1__GetAccessRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_access_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_access_response__init
+                     (Weir__Admin__V1__GetAccessResponse         *message)
+{
+  static const Weir__Admin__V1__GetAccessResponse init_value = WEIR__ADMIN__V1__GET_ACCESS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_access_response__get_packed_size
+                     (const Weir__Admin__V1__GetAccessResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_access_response__pack
+                     (const Weir__Admin__V1__GetAccessResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_access_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetAccessResponse *
+       weir__admin__v1__get_access_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetAccessResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_access_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_access_response__free_unpacked
+                     (Weir__Admin__V1__GetAccessResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_access_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   weir__admin__v1__list_instances_request__init
@@ -8064,7 +8334,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descr
   (ProtobufCMessageInit) weir__admin__v1__list_endpoints_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[9] =
 {
   {
     "endpoint",
@@ -8162,12 +8432,25 @@ static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "override_freeze",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, override_freeze),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__set_traffic_request__field_indices_by_name[] = {
   7,   /* field[7] = confirm_within */
   0,   /* field[0] = endpoint */
   2,   /* field[2] = expected_revision */
   4,   /* field[4] = note */
+  8,   /* field[8] = override_freeze */
   5,   /* field[5] = override_rollout */
   6,   /* field[6] = revert_after */
   3,   /* field[3] = validate_only */
@@ -8176,7 +8459,7 @@ static const unsigned weir__admin__v1__set_traffic_request__field_indices_by_nam
 static const ProtobufCIntRange weir__admin__v1__set_traffic_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor =
 {
@@ -8186,7 +8469,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descripto
   "Weir__Admin__V1__SetTrafficRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__SetTrafficRequest),
-  8,
+  9,
   weir__admin__v1__set_traffic_request__field_descriptors,
   weir__admin__v1__set_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__set_traffic_request__number_ranges,
@@ -8268,6 +8551,255 @@ const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descr
   weir__admin__v1__confirm_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__confirm_traffic_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__confirm_traffic_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__freeze__field_descriptors[4] =
+{
+  {
+    "author",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Freeze, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Freeze, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Freeze, since),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Freeze, until),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__freeze__field_indices_by_name[] = {
+  0,   /* field[0] = author */
+  1,   /* field[1] = reason */
+  2,   /* field[2] = since */
+  3,   /* field[3] = until */
+};
+static const ProtobufCIntRange weir__admin__v1__freeze__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__freeze__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.Freeze",
+  "Freeze",
+  "Weir__Admin__V1__Freeze",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__Freeze),
+  4,
+  weir__admin__v1__freeze__field_descriptors,
+  weir__admin__v1__freeze__field_indices_by_name,
+  1,  weir__admin__v1__freeze__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__freeze__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__set_freeze_request__field_descriptors[6] =
+{
+  {
+    "frozen",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetFreezeRequest, frozen),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetFreezeRequest, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetFreezeRequest, until),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__SetFreezeRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__SetFreezeRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetFreezeRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetFreezeRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__set_freeze_request__field_indices_by_name[] = {
+  3,   /* field[3] = expected_revision */
+  0,   /* field[0] = frozen */
+  5,   /* field[5] = note */
+  1,   /* field[1] = reason */
+  2,   /* field[2] = until */
+  4,   /* field[4] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__set_freeze_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__set_freeze_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.SetFreezeRequest",
+  "SetFreezeRequest",
+  "Weir__Admin__V1__SetFreezeRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__SetFreezeRequest),
+  6,
+  weir__admin__v1__set_freeze_request__field_descriptors,
+  weir__admin__v1__set_freeze_request__field_indices_by_name,
+  1,  weir__admin__v1__set_freeze_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__set_freeze_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define weir__admin__v1__get_freeze_request__field_descriptors NULL
+#define weir__admin__v1__get_freeze_request__field_indices_by_name NULL
+#define weir__admin__v1__get_freeze_request__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__get_freeze_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetFreezeRequest",
+  "GetFreezeRequest",
+  "Weir__Admin__V1__GetFreezeRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetFreezeRequest),
+  0,
+  weir__admin__v1__get_freeze_request__field_descriptors,
+  weir__admin__v1__get_freeze_request__field_indices_by_name,
+  0,  weir__admin__v1__get_freeze_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_freeze_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_freeze_response__field_descriptors[2] =
+{
+  {
+    "freeze",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetFreezeResponse, freeze),
+    &weir__admin__v1__freeze__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetFreezeResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_freeze_response__field_indices_by_name[] = {
+  0,   /* field[0] = freeze */
+  1,   /* field[1] = revision */
+};
+static const ProtobufCIntRange weir__admin__v1__get_freeze_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_freeze_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetFreezeResponse",
+  "GetFreezeResponse",
+  "Weir__Admin__V1__GetFreezeResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetFreezeResponse),
+  2,
+  weir__admin__v1__get_freeze_response__field_descriptors,
+  weir__admin__v1__get_freeze_response__field_indices_by_name,
+  1,  weir__admin__v1__get_freeze_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_freeze_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_response__field_descriptors[5] =
@@ -11890,7 +12422,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__weight
   (ProtobufCMessageInit) weir__admin__v1__endpoint_configuration__weights_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[9] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[10] =
 {
   {
     "name",
@@ -11989,8 +12521,20 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__f
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "http_shard_key",
+    "rollout",
     9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration, rollout),
+    &weir__admin__v1__rollout_plan__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "http_shard_key",
+    10,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
@@ -12004,10 +12548,11 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__f
 static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_name[] = {
   4,   /* field[4] = comparison */
   7,   /* field[7] = cors */
-  8,   /* field[8] = http_shard_key */
+  9,   /* field[9] = http_shard_key */
   6,   /* field[6] = methods */
   0,   /* field[0] = name */
   5,   /* field[5] = rate_limit */
+  8,   /* field[8] = rollout */
   1,   /* field[1] = route */
   3,   /* field[3] = shadows */
   2,   /* field[2] = weights */
@@ -12015,7 +12560,7 @@ static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_
 static const ProtobufCIntRange weir__admin__v1__endpoint_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descriptor =
 {
@@ -12025,7 +12570,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descri
   "Weir__Admin__V1__EndpointConfiguration",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__EndpointConfiguration),
-  9,
+  10,
   weir__admin__v1__endpoint_configuration__field_descriptors,
   weir__admin__v1__endpoint_configuration__field_indices_by_name,
   1,  weir__admin__v1__endpoint_configuration__number_ranges,
@@ -12942,6 +13487,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__rollback_response__descriptor 
   (ProtobufCMessageInit) weir__admin__v1__rollback_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+#define weir__admin__v1__get_access_request__field_descriptors NULL
+#define weir__admin__v1__get_access_request__field_indices_by_name NULL
+#define weir__admin__v1__get_access_request__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__get_access_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetAccessRequest",
+  "GetAccessRequest",
+  "Weir__Admin__V1__GetAccessRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetAccessRequest),
+  0,
+  weir__admin__v1__get_access_request__field_descriptors,
+  weir__admin__v1__get_access_request__field_indices_by_name,
+  0,  weir__admin__v1__get_access_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_access_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_access_response__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetAccessResponse, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "role",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetAccessResponse, role),
+    &weir__admin__v1__access_role__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoints",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__GetAccessResponse, n_endpoints),
+    offsetof(Weir__Admin__V1__GetAccessResponse, endpoints),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_access_response__field_indices_by_name[] = {
+  2,   /* field[2] = endpoints */
+  0,   /* field[0] = name */
+  1,   /* field[1] = role */
+};
+static const ProtobufCIntRange weir__admin__v1__get_access_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_access_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetAccessResponse",
+  "GetAccessResponse",
+  "Weir__Admin__V1__GetAccessResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetAccessResponse),
+  3,
+  weir__admin__v1__get_access_response__field_descriptors,
+  weir__admin__v1__get_access_response__field_indices_by_name,
+  1,  weir__admin__v1__get_access_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_access_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 #define weir__admin__v1__list_instances_request__field_descriptors NULL
 #define weir__admin__v1__list_instances_request__field_indices_by_name NULL
 #define weir__admin__v1__list_instances_request__number_ranges NULL
@@ -13409,7 +14036,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__restore_state_response__descri
   (ProtobufCMessageInit) weir__admin__v1__restore_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_descriptors[2] =
 {
   {
     "endpoint",
@@ -13423,14 +14050,27 @@ static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deleted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetStatsRequest, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__get_stats_request__field_indices_by_name[] = {
+  1,   /* field[1] = deleted */
   0,   /* field[0] = endpoint */
 };
 static const ProtobufCIntRange weir__admin__v1__get_stats_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor =
 {
@@ -13440,7 +14080,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor 
   "Weir__Admin__V1__GetStatsRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__GetStatsRequest),
-  1,
+  2,
   weir__admin__v1__get_stats_request__field_descriptors,
   weir__admin__v1__get_stats_request__field_indices_by_name,
   1,  weir__admin__v1__get_stats_request__number_ranges,
@@ -13498,7 +14138,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__watch_stats_request__descripto
   (ProtobufCMessageInit) weir__admin__v1__watch_stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__stats__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__stats__field_descriptors[7] =
 {
   {
     "time",
@@ -13572,10 +14212,23 @@ static const ProtobufCFieldDescriptor weir__admin__v1__stats__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "freeze",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Stats, freeze),
+    &weir__admin__v1__freeze__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__stats__field_indices_by_name[] = {
   2,   /* field[2] = backends */
   4,   /* field[4] = connections */
+  6,   /* field[6] = freeze */
   3,   /* field[3] = revision */
   1,   /* field[1] = seconds */
   0,   /* field[0] = time */
@@ -13584,7 +14237,7 @@ static const unsigned weir__admin__v1__stats__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor =
 {
@@ -13594,14 +14247,14 @@ const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor =
   "Weir__Admin__V1__Stats",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Stats),
-  6,
+  7,
   weir__admin__v1__stats__field_descriptors,
   weir__admin__v1__stats__field_indices_by_name,
   1,  weir__admin__v1__stats__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[10] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[11] =
 {
   {
     "endpoint",
@@ -13723,9 +14376,22 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deleted",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStats, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = {
   1,   /* field[1] = backend */
+  10,   /* field[10] = deleted */
   0,   /* field[0] = endpoint */
   6,   /* field[6] = in_flight */
   8,   /* field[8] = latency */
@@ -13739,7 +14405,7 @@ static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = 
 static const ProtobufCIntRange weir__admin__v1__backend_stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor =
 {
@@ -13749,7 +14415,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor =
   "Weir__Admin__V1__BackendStats",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__BackendStats),
-  10,
+  11,
   weir__admin__v1__backend_stats__field_descriptors,
   weir__admin__v1__backend_stats__field_indices_by_name,
   1,  weir__admin__v1__backend_stats__number_ranges,
@@ -14188,6 +14854,38 @@ const ProtobufCEnumDescriptor weir__admin__v1__change_action__descriptor =
   weir__admin__v1__change_action__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
+static const ProtobufCEnumValue weir__admin__v1__access_role__enum_values_by_number[4] =
+{
+  { "ACCESS_ROLE_UNSPECIFIED", "WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_UNSPECIFIED", 0 },
+  { "ACCESS_ROLE_VIEWER", "WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_VIEWER", 1 },
+  { "ACCESS_ROLE_OPERATOR", "WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_OPERATOR", 2 },
+  { "ACCESS_ROLE_ADMIN", "WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_ADMIN", 3 },
+};
+static const ProtobufCIntRange weir__admin__v1__access_role__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__access_role__enum_values_by_name[4] =
+{
+  { "ACCESS_ROLE_ADMIN", 3 },
+  { "ACCESS_ROLE_OPERATOR", 2 },
+  { "ACCESS_ROLE_UNSPECIFIED", 0 },
+  { "ACCESS_ROLE_VIEWER", 1 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__access_role__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.AccessRole",
+  "AccessRole",
+  "Weir__Admin__V1__AccessRole",
+  "weir.admin.v1",
+  4,
+  weir__admin__v1__access_role__enum_values_by_number,
+  4,
+  weir__admin__v1__access_role__enum_values_by_name,
+  1,
+  weir__admin__v1__access_role__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue weir__admin__v1__instance_state__enum_values_by_number[4] =
 {
   { "INSTANCE_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_UNSPECIFIED", 0 },
@@ -14220,7 +14918,7 @@ const ProtobufCEnumDescriptor weir__admin__v1__instance_state__descriptor =
   weir__admin__v1__instance_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[39] =
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[42] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -14233,6 +14931,8 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "ListEndpoints", &weir__admin__v1__list_endpoints_request__descriptor, &weir__admin__v1__list_endpoints_response__descriptor },
   { "SetTraffic", &weir__admin__v1__set_traffic_request__descriptor, &weir__admin__v1__set_traffic_response__descriptor },
   { "ConfirmTraffic", &weir__admin__v1__confirm_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
+  { "SetFreeze", &weir__admin__v1__set_freeze_request__descriptor, &weir__admin__v1__get_freeze_response__descriptor },
+  { "GetFreeze", &weir__admin__v1__get_freeze_request__descriptor, &weir__admin__v1__get_freeze_response__descriptor },
   { "SetRateLimit", &weir__admin__v1__set_rate_limit_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ShadowTraffic", &weir__admin__v1__shadow_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "SetShadowComparison", &weir__admin__v1__set_shadow_comparison_request__descriptor, &weir__admin__v1__endpoint__descriptor },
@@ -14253,6 +14953,7 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "GetRevision", &weir__admin__v1__get_revision_request__descriptor, &weir__admin__v1__get_revision_response__descriptor },
   { "CompareRevisions", &weir__admin__v1__compare_revisions_request__descriptor, &weir__admin__v1__compare_revisions_response__descriptor },
   { "Rollback", &weir__admin__v1__rollback_request__descriptor, &weir__admin__v1__rollback_response__descriptor },
+  { "GetAccess", &weir__admin__v1__get_access_request__descriptor, &weir__admin__v1__get_access_response__descriptor },
   { "ListInstances", &weir__admin__v1__list_instances_request__descriptor, &weir__admin__v1__list_instances_response__descriptor },
   { "AdoptState", &weir__admin__v1__adopt_state_request__descriptor, &weir__admin__v1__adopt_state_response__descriptor },
   { "RestoreState", &weir__admin__v1__restore_state_request__descriptor, &weir__admin__v1__restore_state_response__descriptor },
@@ -14263,45 +14964,48 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
-  23,        /* AbortRollout */
-  32,        /* AdoptState */
-  21,        /* AdvanceRollout */
-  26,        /* Apply */
-  29,        /* CompareRevisions */
+  25,        /* AbortRollout */
+  35,        /* AdoptState */
+  23,        /* AdvanceRollout */
+  28,        /* Apply */
+  31,        /* CompareRevisions */
   10,        /* ConfirmTraffic */
   0,        /* CreateBackend */
   5,        /* CreateEndpoint */
   2,        /* DeleteBackend */
   6,        /* DeleteEndpoint */
-  25,        /* ExplainRoute */
+  27,        /* ExplainRoute */
+  33,        /* GetAccess */
   3,        /* GetBackend */
   7,        /* GetEndpoint */
-  28,        /* GetRevision */
-  17,        /* GetRollout */
-  14,        /* GetShadowReport */
-  37,        /* GetStats */
-  34,        /* HoldLeases */
+  12,        /* GetFreeze */
+  30,        /* GetRevision */
+  19,        /* GetRollout */
+  16,        /* GetShadowReport */
+  40,        /* GetStats */
+  37,        /* HoldLeases */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
-  31,        /* ListInstances */
-  27,        /* ListRevisions */
-  18,        /* ListRollouts */
-  19,        /* PauseRollout */
-  22,        /* PromoteRollout */
-  35,        /* ReleaseLeases */
-  15,        /* ResetShadowReport */
-  33,        /* RestoreState */
-  20,        /* ResumeRollout */
-  30,        /* Rollback */
-  11,        /* SetRateLimit */
-  13,        /* SetShadowComparison */
+  34,        /* ListInstances */
+  29,        /* ListRevisions */
+  20,        /* ListRollouts */
+  21,        /* PauseRollout */
+  24,        /* PromoteRollout */
+  38,        /* ReleaseLeases */
+  17,        /* ResetShadowReport */
+  36,        /* RestoreState */
+  22,        /* ResumeRollout */
+  32,        /* Rollback */
+  11,        /* SetFreeze */
+  13,        /* SetRateLimit */
+  15,        /* SetShadowComparison */
   9,        /* SetTraffic */
-  12,        /* ShadowTraffic */
-  16,        /* StartRollout */
+  14,        /* ShadowTraffic */
+  18,        /* StartRollout */
   1,        /* UpdateBackend */
-  36,        /* Watch */
-  24,        /* WatchRollout */
-  38         /* WatchStats */
+  39,        /* Watch */
+  26,        /* WatchRollout */
+  41         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -14310,7 +15014,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  39,
+  42,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -14402,13 +15106,29 @@ void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__set_freeze(ProtobufCService *service,
+                                        const Weir__Admin__V1__SetFreezeRequest *input,
+                                        Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                                        void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__get_freeze(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetFreezeRequest *input,
+                                        Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                                        void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             const Weir__Admin__V1__ShadowTrafficRequest *input,
@@ -14416,7 +15136,7 @@ void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    const Weir__Admin__V1__SetShadowComparisonRequest *input,
@@ -14424,7 +15144,7 @@ void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                const Weir__Admin__V1__GetShadowReportRequest *input,
@@ -14432,7 +15152,7 @@ void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  const Weir__Admin__V1__ResetShadowReportRequest *input,
@@ -14440,7 +15160,7 @@ void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__start_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__StartRolloutRequest *input,
@@ -14448,7 +15168,7 @@ void weir__admin__v1__admin__start_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_rollout(ProtobufCService *service,
                                          const Weir__Admin__V1__GetRolloutRequest *input,
@@ -14456,7 +15176,7 @@ void weir__admin__v1__admin__get_rollout(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_rollouts(ProtobufCService *service,
                                            const Weir__Admin__V1__ListRolloutsRequest *input,
@@ -14464,7 +15184,7 @@ void weir__admin__v1__admin__list_rollouts(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__pause_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__PauseRolloutRequest *input,
@@ -14472,7 +15192,7 @@ void weir__admin__v1__admin__pause_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__resume_rollout(ProtobufCService *service,
                                             const Weir__Admin__V1__ResumeRolloutRequest *input,
@@ -14480,7 +15200,7 @@ void weir__admin__v1__admin__resume_rollout(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__advance_rollout(ProtobufCService *service,
                                              const Weir__Admin__V1__AdvanceRolloutRequest *input,
@@ -14488,7 +15208,7 @@ void weir__admin__v1__admin__advance_rollout(ProtobufCService *service,
                                              void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__promote_rollout(ProtobufCService *service,
                                              const Weir__Admin__V1__PromoteRolloutRequest *input,
@@ -14496,7 +15216,7 @@ void weir__admin__v1__admin__promote_rollout(ProtobufCService *service,
                                              void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__abort_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__AbortRolloutRequest *input,
@@ -14504,7 +15224,7 @@ void weir__admin__v1__admin__abort_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__WatchRolloutRequest *input,
@@ -14512,7 +15232,7 @@ void weir__admin__v1__admin__watch_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
@@ -14520,7 +15240,7 @@ void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    const Weir__Admin__V1__ApplyRequest *input,
@@ -14528,7 +15248,7 @@ void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             const Weir__Admin__V1__ListRevisionsRequest *input,
@@ -14536,7 +15256,7 @@ void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           const Weir__Admin__V1__GetRevisionRequest *input,
@@ -14544,7 +15264,7 @@ void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                const Weir__Admin__V1__CompareRevisionsRequest *input,
@@ -14552,7 +15272,7 @@ void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       const Weir__Admin__V1__RollbackRequest *input,
@@ -14560,7 +15280,15 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__get_access(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetAccessRequest *input,
+                                        Weir__Admin__V1__GetAccessResponse_Closure closure,
+                                        void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
@@ -14568,7 +15296,7 @@ void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          const Weir__Admin__V1__AdoptStateRequest *input,
@@ -14576,7 +15304,7 @@ void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            const Weir__Admin__V1__RestoreStateRequest *input,
@@ -14584,7 +15312,7 @@ void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
                                          const Weir__Admin__V1__HoldLeasesRequest *input,
@@ -14592,7 +15320,7 @@ void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__release_leases(ProtobufCService *service,
                                             const Weir__Admin__V1__ReleaseLeasesRequest *input,
@@ -14600,7 +15328,7 @@ void weir__admin__v1__admin__release_leases(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 38, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
@@ -14608,7 +15336,7 @@ void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 39, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -14616,7 +15344,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 40, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -14624,7 +15352,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 38, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 41, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

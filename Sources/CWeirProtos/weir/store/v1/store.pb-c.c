@@ -52,6 +52,51 @@ void   weir__store__v1__revision__free_unpacked
   assert(message->base.descriptor == &weir__store__v1__revision__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__store__v1__freeze_change__init
+                     (Weir__Store__V1__FreezeChange         *message)
+{
+  static const Weir__Store__V1__FreezeChange init_value = WEIR__STORE__V1__FREEZE_CHANGE__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__freeze_change__get_packed_size
+                     (const Weir__Store__V1__FreezeChange *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__freeze_change__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__freeze_change__pack
+                     (const Weir__Store__V1__FreezeChange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__freeze_change__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__freeze_change__pack_to_buffer
+                     (const Weir__Store__V1__FreezeChange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__freeze_change__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__FreezeChange *
+       weir__store__v1__freeze_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__FreezeChange *)
+     protobuf_c_message_unpack (&weir__store__v1__freeze_change__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__freeze_change__free_unpacked
+                     (Weir__Store__V1__FreezeChange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__freeze_change__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__store__v1__checkpoint__init
                      (Weir__Store__V1__Checkpoint         *message)
 {
@@ -457,6 +502,96 @@ void   weir__store__v1__rollout__free_unpacked
   assert(message->base.descriptor == &weir__store__v1__rollout__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__store__v1__rollout_progress__init
+                     (Weir__Store__V1__RolloutProgress         *message)
+{
+  static const Weir__Store__V1__RolloutProgress init_value = WEIR__STORE__V1__ROLLOUT_PROGRESS__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__rollout_progress__get_packed_size
+                     (const Weir__Store__V1__RolloutProgress *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_progress__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__rollout_progress__pack
+                     (const Weir__Store__V1__RolloutProgress *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_progress__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__rollout_progress__pack_to_buffer
+                     (const Weir__Store__V1__RolloutProgress *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_progress__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__RolloutProgress *
+       weir__store__v1__rollout_progress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__RolloutProgress *)
+     protobuf_c_message_unpack (&weir__store__v1__rollout_progress__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__rollout_progress__free_unpacked
+                     (Weir__Store__V1__RolloutProgress *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__rollout_progress__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__store__v1__counted_server__init
+                     (Weir__Store__V1__CountedServer         *message)
+{
+  static const Weir__Store__V1__CountedServer init_value = WEIR__STORE__V1__COUNTED_SERVER__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__counted_server__get_packed_size
+                     (const Weir__Store__V1__CountedServer *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__counted_server__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__counted_server__pack
+                     (const Weir__Store__V1__CountedServer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__counted_server__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__counted_server__pack_to_buffer
+                     (const Weir__Store__V1__CountedServer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__counted_server__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__CountedServer *
+       weir__store__v1__counted_server__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__CountedServer *)
+     protobuf_c_message_unpack (&weir__store__v1__counted_server__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__counted_server__free_unpacked
+                     (Weir__Store__V1__CountedServer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__counted_server__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__store__v1__rollout_gate_sums__init
                      (Weir__Store__V1__RolloutGateSums         *message)
 {
@@ -592,7 +727,7 @@ void   weir__store__v1__blob__free_unpacked
   assert(message->base.descriptor == &weir__store__v1__blob__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor weir__store__v1__revision__field_descriptors[12] =
+static const ProtobufCFieldDescriptor weir__store__v1__revision__field_descriptors[13] =
 {
   {
     "revision",
@@ -738,6 +873,18 @@ static const ProtobufCFieldDescriptor weir__store__v1__revision__field_descripto
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "freeze",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Revision, freeze),
+    &weir__store__v1__freeze_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__revision__field_indices_by_name[] = {
   2,   /* field[2] = author */
@@ -748,6 +895,7 @@ static const unsigned weir__store__v1__revision__field_indices_by_name[] = {
   8,   /* field[8] = deleted_endpoints */
   10,   /* field[10] = descriptor_sets */
   7,   /* field[7] = endpoints */
+  12,   /* field[12] = freeze */
   9,   /* field[9] = previous_hash */
   0,   /* field[0] = revision */
   4,   /* field[4] = summary */
@@ -756,7 +904,7 @@ static const unsigned weir__store__v1__revision__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__store__v1__revision__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__revision__descriptor =
 {
@@ -766,14 +914,52 @@ const ProtobufCMessageDescriptor weir__store__v1__revision__descriptor =
   "Weir__Store__V1__Revision",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Revision),
-  12,
+  13,
   weir__store__v1__revision__field_descriptors,
   weir__store__v1__revision__field_indices_by_name,
   1,  weir__store__v1__revision__number_ranges,
   (ProtobufCMessageInit) weir__store__v1__revision__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__checkpoint__field_descriptors[8] =
+static const ProtobufCFieldDescriptor weir__store__v1__freeze_change__field_descriptors[1] =
+{
+  {
+    "freeze",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__FreezeChange, freeze),
+    &weir__admin__v1__freeze__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__freeze_change__field_indices_by_name[] = {
+  0,   /* field[0] = freeze */
+};
+static const ProtobufCIntRange weir__store__v1__freeze_change__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__freeze_change__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.FreezeChange",
+  "FreezeChange",
+  "Weir__Store__V1__FreezeChange",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__FreezeChange),
+  1,
+  weir__store__v1__freeze_change__field_descriptors,
+  weir__store__v1__freeze_change__field_indices_by_name,
+  1,  weir__store__v1__freeze_change__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__freeze_change__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__checkpoint__field_descriptors[9] =
 {
   {
     "revision",
@@ -871,6 +1057,18 @@ static const ProtobufCFieldDescriptor weir__store__v1__checkpoint__field_descrip
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "freeze",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Checkpoint, freeze),
+    &weir__admin__v1__freeze__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__checkpoint__field_indices_by_name[] = {
   7,   /* field[7] = backend_descriptor_sets */
@@ -878,6 +1076,7 @@ static const unsigned weir__store__v1__checkpoint__field_indices_by_name[] = {
   6,   /* field[6] = descriptor_sets */
   4,   /* field[4] = earlier_hashes */
   2,   /* field[2] = endpoints */
+  8,   /* field[8] = freeze */
   3,   /* field[3] = hash */
   5,   /* field[5] = identity */
   0,   /* field[0] = revision */
@@ -885,7 +1084,7 @@ static const unsigned weir__store__v1__checkpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__store__v1__checkpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__checkpoint__descriptor =
 {
@@ -895,7 +1094,7 @@ const ProtobufCMessageDescriptor weir__store__v1__checkpoint__descriptor =
   "Weir__Store__V1__Checkpoint",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Checkpoint),
-  8,
+  9,
   weir__store__v1__checkpoint__field_descriptors,
   weir__store__v1__checkpoint__field_indices_by_name,
   1,  weir__store__v1__checkpoint__number_ranges,
@@ -1211,7 +1410,7 @@ const ProtobufCMessageDescriptor weir__store__v1__rollout_counts__descriptor =
   (ProtobufCMessageInit) weir__store__v1__rollout_counts__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__endpoint_counts__field_descriptors[8] =
+static const ProtobufCFieldDescriptor weir__store__v1__endpoint_counts__field_descriptors[11] =
 {
   {
     "endpoint",
@@ -1309,13 +1508,52 @@ static const ProtobufCFieldDescriptor weir__store__v1__endpoint_counts__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "candidate_ejections",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, candidate_ejections),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "baseline_ejections",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, baseline_ejections),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ejection_share",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Store__V1__EndpointCounts, _ejection_share_case),
+    offsetof(Weir__Store__V1__EndpointCounts, ejection_share),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__endpoint_counts__field_indices_by_name[] = {
   7,   /* field[7] = bad_only_at_primary */
   6,   /* field[6] = bad_only_at_shadow */
+  9,   /* field[9] = baseline_ejections */
+  8,   /* field[8] = candidate_ejections */
   4,   /* field[4] = compared */
   3,   /* field[3] = copies */
   5,   /* field[5] = different */
+  10,   /* field[10] = ejection_share */
   0,   /* field[0] = endpoint */
   1,   /* field[1] = rollout */
   2,   /* field[2] = seconds */
@@ -1323,7 +1561,7 @@ static const unsigned weir__store__v1__endpoint_counts__field_indices_by_name[] 
 static const ProtobufCIntRange weir__store__v1__endpoint_counts__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__endpoint_counts__descriptor =
 {
@@ -1333,14 +1571,14 @@ const ProtobufCMessageDescriptor weir__store__v1__endpoint_counts__descriptor =
   "Weir__Store__V1__EndpointCounts",
   "weir.store.v1",
   sizeof(Weir__Store__V1__EndpointCounts),
-  8,
+  11,
   weir__store__v1__endpoint_counts__field_descriptors,
   weir__store__v1__endpoint_counts__field_indices_by_name,
   1,  weir__store__v1__endpoint_counts__number_ranges,
   (ProtobufCMessageInit) weir__store__v1__endpoint_counts__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__second_counts__field_descriptors[4] =
+static const ProtobufCFieldDescriptor weir__store__v1__second_counts__field_descriptors[6] =
 {
   {
     "second",
@@ -1390,17 +1628,43 @@ static const ProtobufCFieldDescriptor weir__store__v1__second_counts__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "entry",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SecondCounts, entry),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SecondCounts, method),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__second_counts__field_indices_by_name[] = {
   3,   /* field[3] = baseline */
   2,   /* field[2] = candidate */
+  4,   /* field[4] = entry */
+  5,   /* field[5] = method */
   0,   /* field[0] = second */
   1,   /* field[1] = weight */
 };
 static const ProtobufCIntRange weir__store__v1__second_counts__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__second_counts__descriptor =
 {
@@ -1410,7 +1674,7 @@ const ProtobufCMessageDescriptor weir__store__v1__second_counts__descriptor =
   "Weir__Store__V1__SecondCounts",
   "weir.store.v1",
   sizeof(Weir__Store__V1__SecondCounts),
-  4,
+  6,
   weir__store__v1__second_counts__field_descriptors,
   weir__store__v1__second_counts__field_indices_by_name,
   1,  weir__store__v1__second_counts__number_ranges,
@@ -1636,7 +1900,7 @@ const ProtobufCMessageDescriptor weir__store__v1__time_box__descriptor =
   (ProtobufCMessageInit) weir__store__v1__time_box__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__rollout__field_descriptors[17] =
+static const ProtobufCFieldDescriptor weir__store__v1__rollout__field_descriptors[22] =
 {
   {
     "id",
@@ -1842,6 +2106,66 @@ static const ProtobufCFieldDescriptor weir__store__v1__rollout__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "entry",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, entry),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "evidence_entry",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, evidence_entry),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "definitions",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, definitions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "digest",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "earlier_digests",
+    22,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Weir__Store__V1__Rollout, n_earlier_digests),
+    offsetof(Weir__Store__V1__Rollout, earlier_digests),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__rollout__field_indices_by_name[] = {
   11,   /* field[11] = abort_position */
@@ -1849,6 +2173,11 @@ static const unsigned weir__store__v1__rollout__field_indices_by_name[] = {
   3,   /* field[3] = author */
   2,   /* field[2] = baseline */
   5,   /* field[5] = decisions */
+  19,   /* field[19] = definitions */
+  20,   /* field[20] = digest */
+  21,   /* field[21] = earlier_digests */
+  17,   /* field[17] = entry */
+  18,   /* field[18] = evidence_entry */
   16,   /* field[16] = gates */
   0,   /* field[0] = id */
   13,   /* field[13] = in_phase */
@@ -1865,7 +2194,7 @@ static const unsigned weir__store__v1__rollout__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__store__v1__rollout__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__rollout__descriptor =
 {
@@ -1875,11 +2204,243 @@ const ProtobufCMessageDescriptor weir__store__v1__rollout__descriptor =
   "Weir__Store__V1__Rollout",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Rollout),
-  17,
+  22,
   weir__store__v1__rollout__field_descriptors,
   weir__store__v1__rollout__field_indices_by_name,
   1,  weir__store__v1__rollout__number_ranges,
   (ProtobufCMessageInit) weir__store__v1__rollout__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__rollout_progress__field_descriptors[5] =
+{
+  {
+    "rollout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutProgress, rollout),
+    &weir__store__v1__rollout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "writer",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutProgress, writer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "servers",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Store__V1__RolloutProgress, n_servers),
+    offsetof(Weir__Store__V1__RolloutProgress, servers),
+    &weir__store__v1__counted_server__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failed_keys",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Weir__Store__V1__RolloutProgress, n_failed_keys),
+    offsetof(Weir__Store__V1__RolloutProgress, failed_keys),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "zeros",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutProgress, zeros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__rollout_progress__field_indices_by_name[] = {
+  3,   /* field[3] = failed_keys */
+  0,   /* field[0] = rollout */
+  2,   /* field[2] = servers */
+  1,   /* field[1] = writer */
+  4,   /* field[4] = zeros */
+};
+static const ProtobufCIntRange weir__store__v1__rollout_progress__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__rollout_progress__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.RolloutProgress",
+  "RolloutProgress",
+  "Weir__Store__V1__RolloutProgress",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__RolloutProgress),
+  5,
+  weir__store__v1__rollout_progress__field_descriptors,
+  weir__store__v1__rollout_progress__field_indices_by_name,
+  1,  weir__store__v1__rollout_progress__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__rollout_progress__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__counted_server__field_descriptors[9] =
+{
+  {
+    "instance",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "second",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "copies",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, copies),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "compared",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, compared),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "different",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, different),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bad_only_at_shadow",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, bad_only_at_shadow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bad_only_at_primary",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, bad_only_at_primary),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "candidate_ejections",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, candidate_ejections),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "baseline_ejections",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__CountedServer, baseline_ejections),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__counted_server__field_indices_by_name[] = {
+  6,   /* field[6] = bad_only_at_primary */
+  5,   /* field[5] = bad_only_at_shadow */
+  8,   /* field[8] = baseline_ejections */
+  7,   /* field[7] = candidate_ejections */
+  3,   /* field[3] = compared */
+  2,   /* field[2] = copies */
+  4,   /* field[4] = different */
+  0,   /* field[0] = instance */
+  1,   /* field[1] = second */
+};
+static const ProtobufCIntRange weir__store__v1__counted_server__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__counted_server__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.CountedServer",
+  "CountedServer",
+  "Weir__Store__V1__CountedServer",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__CountedServer),
+  9,
+  weir__store__v1__counted_server__field_descriptors,
+  weir__store__v1__counted_server__field_indices_by_name,
+  1,  weir__store__v1__counted_server__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__counted_server__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__store__v1__rollout_gate_sums__field_descriptors[6] =

@@ -57,6 +57,10 @@ typedef struct Weir__Admin__V1__ListEndpointsRequest Weir__Admin__V1__ListEndpoi
 typedef struct Weir__Admin__V1__ListEndpointsResponse Weir__Admin__V1__ListEndpointsResponse;
 typedef struct Weir__Admin__V1__SetTrafficRequest Weir__Admin__V1__SetTrafficRequest;
 typedef struct Weir__Admin__V1__ConfirmTrafficRequest Weir__Admin__V1__ConfirmTrafficRequest;
+typedef struct Weir__Admin__V1__Freeze Weir__Admin__V1__Freeze;
+typedef struct Weir__Admin__V1__SetFreezeRequest Weir__Admin__V1__SetFreezeRequest;
+typedef struct Weir__Admin__V1__GetFreezeRequest Weir__Admin__V1__GetFreezeRequest;
+typedef struct Weir__Admin__V1__GetFreezeResponse Weir__Admin__V1__GetFreezeResponse;
 typedef struct Weir__Admin__V1__SetTrafficResponse Weir__Admin__V1__SetTrafficResponse;
 typedef struct Weir__Admin__V1__ShadowTrafficRequest Weir__Admin__V1__ShadowTrafficRequest;
 typedef struct Weir__Admin__V1__SetRateLimitRequest Weir__Admin__V1__SetRateLimitRequest;
@@ -115,6 +119,8 @@ typedef struct Weir__Admin__V1__CompareRevisionsRequest Weir__Admin__V1__Compare
 typedef struct Weir__Admin__V1__CompareRevisionsResponse Weir__Admin__V1__CompareRevisionsResponse;
 typedef struct Weir__Admin__V1__RollbackRequest Weir__Admin__V1__RollbackRequest;
 typedef struct Weir__Admin__V1__RollbackResponse Weir__Admin__V1__RollbackResponse;
+typedef struct Weir__Admin__V1__GetAccessRequest Weir__Admin__V1__GetAccessRequest;
+typedef struct Weir__Admin__V1__GetAccessResponse Weir__Admin__V1__GetAccessResponse;
 typedef struct Weir__Admin__V1__ListInstancesRequest Weir__Admin__V1__ListInstancesRequest;
 typedef struct Weir__Admin__V1__ListInstancesResponse Weir__Admin__V1__ListInstancesResponse;
 typedef struct Weir__Admin__V1__Instance Weir__Admin__V1__Instance;
@@ -199,6 +205,13 @@ typedef enum _Weir__Admin__V1__ChangeAction {
   WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_REMOVE = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CHANGE_ACTION)
 } Weir__Admin__V1__ChangeAction;
+typedef enum _Weir__Admin__V1__AccessRole {
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_VIEWER = 1,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_OPERATOR = 2,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_ADMIN = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ACCESS_ROLE)
+} Weir__Admin__V1__AccessRole;
 typedef enum _Weir__Admin__V1__InstanceState {
   WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_UNSPECIFIED = 0,
   WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_CURRENT = 1,
@@ -951,6 +964,7 @@ struct  Weir__Admin__V1__SetTrafficRequest
   protobuf_c_boolean override_rollout;
   Google__Protobuf__Duration *revert_after;
   Google__Protobuf__Duration *confirm_within;
+  protobuf_c_boolean override_freeze;
   Weir__Admin__V1__SetTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -958,7 +972,7 @@ struct  Weir__Admin__V1__SetTrafficRequest
 };
 #define WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_traffic_request__descriptor) \
-    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, 0, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -981,6 +995,63 @@ struct  Weir__Admin__V1__ConfirmTrafficRequest
 #define WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__confirm_traffic_request__descriptor) \
     , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__Freeze
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData author;
+  ProtobufCBinaryData reason;
+  Google__Protobuf__Timestamp *since;
+  Google__Protobuf__Timestamp *until;
+};
+#define WEIR__ADMIN__V1__FREEZE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__freeze__descriptor) \
+    , {0,NULL}, {0,NULL}, NULL, NULL }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__SetFreezeRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__SetFreezeRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean frozen;
+  ProtobufCBinaryData reason;
+  Google__Protobuf__Timestamp *until;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__SetFreezeRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__SET_FREEZE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_freeze_request__descriptor) \
+    , 0, {0,NULL}, NULL, 0, NULL, WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__GetFreezeRequest
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__GET_FREEZE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_freeze_request__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__GetFreezeResponse
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__Freeze *freeze;
+  uint64_t revision;
+};
+#define WEIR__ADMIN__V1__GET_FREEZE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_freeze_response__descriptor) \
+    , NULL, 0 }
 
 
 struct  Weir__Admin__V1__SetTrafficResponse
@@ -1739,11 +1810,12 @@ struct  Weir__Admin__V1__EndpointConfiguration
   size_t n_methods;
   ProtobufCBinaryData *methods;
   Weir__Admin__V1__CorsPolicy *cors;
+  Weir__Admin__V1__RolloutPlan *rollout;
   Weir__Admin__V1__HttpShardKey *http_shard_key;
 };
 #define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, NULL, NULL, NULL }
 
 
 struct  Weir__Admin__V1__ObjectChange
@@ -1934,6 +2006,28 @@ struct  Weir__Admin__V1__RollbackResponse
     , 0,NULL, 0, 0,NULL }
 
 
+struct  Weir__Admin__V1__GetAccessRequest
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__GET_ACCESS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_access_request__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__GetAccessResponse
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  Weir__Admin__V1__AccessRole role;
+  size_t n_endpoints;
+  ProtobufCBinaryData *endpoints;
+};
+#define WEIR__ADMIN__V1__GET_ACCESS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_access_response__descriptor) \
+    , {0,NULL}, WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_UNSPECIFIED, 0,NULL }
+
+
 struct  Weir__Admin__V1__ListInstancesRequest
 {
   ProtobufCMessage base;
@@ -2026,10 +2120,11 @@ struct  Weir__Admin__V1__GetStatsRequest
 {
   ProtobufCMessage base;
   ProtobufCBinaryData endpoint;
+  protobuf_c_boolean deleted;
 };
 #define WEIR__ADMIN__V1__GET_STATS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_stats_request__descriptor) \
-    , {0,NULL} }
+    , {0,NULL}, 0 }
 
 
 struct  Weir__Admin__V1__WatchStatsRequest
@@ -2053,10 +2148,11 @@ struct  Weir__Admin__V1__Stats
   uint64_t revision;
   uint64_t connections;
   uint64_t unrouted;
+  Weir__Admin__V1__Freeze *freeze;
 };
 #define WEIR__ADMIN__V1__STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__stats__descriptor) \
-    , NULL, 0, 0,NULL, 0, 0, 0 }
+    , NULL, 0, 0,NULL, 0, 0, 0, NULL }
 
 
 struct  Weir__Admin__V1__BackendStats
@@ -2073,10 +2169,11 @@ struct  Weir__Admin__V1__BackendStats
   Weir__Admin__V1__StatusCount **statuses;
   Weir__Admin__V1__Latency *latency;
   uint64_t sampled;
+  protobuf_c_boolean deleted;
 };
 #define WEIR__ADMIN__V1__BACKEND_STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__backend_stats__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, NULL, 0 }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, NULL, 0, 0 }
 
 
 struct  Weir__Admin__V1__StatusCount
@@ -2848,6 +2945,82 @@ Weir__Admin__V1__ConfirmTrafficRequest *
                       const uint8_t       *data);
 void   weir__admin__v1__confirm_traffic_request__free_unpacked
                      (Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__Freeze methods */
+void   weir__admin__v1__freeze__init
+                     (Weir__Admin__V1__Freeze         *message);
+size_t weir__admin__v1__freeze__get_packed_size
+                     (const Weir__Admin__V1__Freeze   *message);
+size_t weir__admin__v1__freeze__pack
+                     (const Weir__Admin__V1__Freeze   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__freeze__pack_to_buffer
+                     (const Weir__Admin__V1__Freeze   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__Freeze *
+       weir__admin__v1__freeze__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__freeze__free_unpacked
+                     (Weir__Admin__V1__Freeze *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__SetFreezeRequest methods */
+void   weir__admin__v1__set_freeze_request__init
+                     (Weir__Admin__V1__SetFreezeRequest         *message);
+size_t weir__admin__v1__set_freeze_request__get_packed_size
+                     (const Weir__Admin__V1__SetFreezeRequest   *message);
+size_t weir__admin__v1__set_freeze_request__pack
+                     (const Weir__Admin__V1__SetFreezeRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__set_freeze_request__pack_to_buffer
+                     (const Weir__Admin__V1__SetFreezeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__SetFreezeRequest *
+       weir__admin__v1__set_freeze_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__set_freeze_request__free_unpacked
+                     (Weir__Admin__V1__SetFreezeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetFreezeRequest methods */
+void   weir__admin__v1__get_freeze_request__init
+                     (Weir__Admin__V1__GetFreezeRequest         *message);
+size_t weir__admin__v1__get_freeze_request__get_packed_size
+                     (const Weir__Admin__V1__GetFreezeRequest   *message);
+size_t weir__admin__v1__get_freeze_request__pack
+                     (const Weir__Admin__V1__GetFreezeRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_freeze_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetFreezeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetFreezeRequest *
+       weir__admin__v1__get_freeze_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_freeze_request__free_unpacked
+                     (Weir__Admin__V1__GetFreezeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetFreezeResponse methods */
+void   weir__admin__v1__get_freeze_response__init
+                     (Weir__Admin__V1__GetFreezeResponse         *message);
+size_t weir__admin__v1__get_freeze_response__get_packed_size
+                     (const Weir__Admin__V1__GetFreezeResponse   *message);
+size_t weir__admin__v1__get_freeze_response__pack
+                     (const Weir__Admin__V1__GetFreezeResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_freeze_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetFreezeResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetFreezeResponse *
+       weir__admin__v1__get_freeze_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_freeze_response__free_unpacked
+                     (Weir__Admin__V1__GetFreezeResponse *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__SetTrafficResponse methods */
 void   weir__admin__v1__set_traffic_response__init
@@ -3935,6 +4108,44 @@ Weir__Admin__V1__RollbackResponse *
 void   weir__admin__v1__rollback_response__free_unpacked
                      (Weir__Admin__V1__RollbackResponse *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetAccessRequest methods */
+void   weir__admin__v1__get_access_request__init
+                     (Weir__Admin__V1__GetAccessRequest         *message);
+size_t weir__admin__v1__get_access_request__get_packed_size
+                     (const Weir__Admin__V1__GetAccessRequest   *message);
+size_t weir__admin__v1__get_access_request__pack
+                     (const Weir__Admin__V1__GetAccessRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_access_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetAccessRequest *
+       weir__admin__v1__get_access_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_access_request__free_unpacked
+                     (Weir__Admin__V1__GetAccessRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetAccessResponse methods */
+void   weir__admin__v1__get_access_response__init
+                     (Weir__Admin__V1__GetAccessResponse         *message);
+size_t weir__admin__v1__get_access_response__get_packed_size
+                     (const Weir__Admin__V1__GetAccessResponse   *message);
+size_t weir__admin__v1__get_access_response__pack
+                     (const Weir__Admin__V1__GetAccessResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_access_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetAccessResponse *
+       weir__admin__v1__get_access_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_access_response__free_unpacked
+                     (Weir__Admin__V1__GetAccessResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__ListInstancesRequest methods */
 void   weir__admin__v1__list_instances_request__init
                      (Weir__Admin__V1__ListInstancesRequest         *message);
@@ -4304,6 +4515,18 @@ typedef void (*Weir__Admin__V1__SetTrafficRequest_Closure)
 typedef void (*Weir__Admin__V1__ConfirmTrafficRequest_Closure)
                  (const Weir__Admin__V1__ConfirmTrafficRequest *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__Freeze_Closure)
+                 (const Weir__Admin__V1__Freeze *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__SetFreezeRequest_Closure)
+                 (const Weir__Admin__V1__SetFreezeRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetFreezeRequest_Closure)
+                 (const Weir__Admin__V1__GetFreezeRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetFreezeResponse_Closure)
+                 (const Weir__Admin__V1__GetFreezeResponse *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__SetTrafficResponse_Closure)
                  (const Weir__Admin__V1__SetTrafficResponse *message,
                   void *closure_data);
@@ -4478,6 +4701,12 @@ typedef void (*Weir__Admin__V1__RollbackRequest_Closure)
 typedef void (*Weir__Admin__V1__RollbackResponse_Closure)
                  (const Weir__Admin__V1__RollbackResponse *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__GetAccessRequest_Closure)
+                 (const Weir__Admin__V1__GetAccessRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetAccessResponse_Closure)
+                 (const Weir__Admin__V1__GetAccessResponse *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__ListInstancesRequest_Closure)
                  (const Weir__Admin__V1__ListInstancesRequest *message,
                   void *closure_data);
@@ -4568,6 +4797,14 @@ struct Weir__Admin__V1__Admin_Service
                           const Weir__Admin__V1__ConfirmTrafficRequest *input,
                           Weir__Admin__V1__Endpoint_Closure closure,
                           void *closure_data);
+  void (*set_freeze)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__SetFreezeRequest *input,
+                     Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                     void *closure_data);
+  void (*get_freeze)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__GetFreezeRequest *input,
+                     Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                     void *closure_data);
   void (*set_rate_limit)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__SetRateLimitRequest *input,
                          Weir__Admin__V1__Endpoint_Closure closure,
@@ -4648,6 +4885,10 @@ struct Weir__Admin__V1__Admin_Service
                    const Weir__Admin__V1__RollbackRequest *input,
                    Weir__Admin__V1__RollbackResponse_Closure closure,
                    void *closure_data);
+  void (*get_access)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__GetAccessRequest *input,
+                     Weir__Admin__V1__GetAccessResponse_Closure closure,
+                     void *closure_data);
   void (*list_instances)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__ListInstancesRequest *input,
                          Weir__Admin__V1__ListInstancesResponse_Closure closure,
@@ -4699,6 +4940,8 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## list_endpoints,\
       function_prefix__ ## set_traffic,\
       function_prefix__ ## confirm_traffic,\
+      function_prefix__ ## set_freeze,\
+      function_prefix__ ## get_freeze,\
       function_prefix__ ## set_rate_limit,\
       function_prefix__ ## shadow_traffic,\
       function_prefix__ ## set_shadow_comparison,\
@@ -4719,6 +4962,7 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## get_revision,\
       function_prefix__ ## compare_revisions,\
       function_prefix__ ## rollback,\
+      function_prefix__ ## get_access,\
       function_prefix__ ## list_instances,\
       function_prefix__ ## adopt_state,\
       function_prefix__ ## restore_state,\
@@ -4771,6 +5015,14 @@ void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
                                              const Weir__Admin__V1__ConfirmTrafficRequest *input,
                                              Weir__Admin__V1__Endpoint_Closure closure,
                                              void *closure_data);
+void weir__admin__v1__admin__set_freeze(ProtobufCService *service,
+                                        const Weir__Admin__V1__SetFreezeRequest *input,
+                                        Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                                        void *closure_data);
+void weir__admin__v1__admin__get_freeze(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetFreezeRequest *input,
+                                        Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                                        void *closure_data);
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
@@ -4851,6 +5103,10 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       const Weir__Admin__V1__RollbackRequest *input,
                                       Weir__Admin__V1__RollbackResponse_Closure closure,
                                       void *closure_data);
+void weir__admin__v1__admin__get_access(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetAccessRequest *input,
+                                        Weir__Admin__V1__GetAccessResponse_Closure closure,
+                                        void *closure_data);
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
                                             Weir__Admin__V1__ListInstancesResponse_Closure closure,
@@ -4894,6 +5150,7 @@ extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_requirement__de
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_inconclusive__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_phase__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__change_action__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__access_role__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__instance_state__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__lease__descriptor;
@@ -4935,6 +5192,10 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_request_
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__freeze__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__set_freeze_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_freeze_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_freeze_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_rate_limit_request__descriptor;
@@ -4993,6 +5254,8 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_reque
 extern const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_access_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_access_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__instance__descriptor;

@@ -19,6 +19,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "weir/admin/v1/admin.pb-c.h"
 
 typedef struct Weir__Store__V1__Revision Weir__Store__V1__Revision;
+typedef struct Weir__Store__V1__FreezeChange Weir__Store__V1__FreezeChange;
 typedef struct Weir__Store__V1__Checkpoint Weir__Store__V1__Checkpoint;
 typedef struct Weir__Store__V1__Archive Weir__Store__V1__Archive;
 typedef struct Weir__Store__V1__Endpoint Weir__Store__V1__Endpoint;
@@ -28,6 +29,8 @@ typedef struct Weir__Store__V1__SecondCounts Weir__Store__V1__SecondCounts;
 typedef struct Weir__Store__V1__SideCounts Weir__Store__V1__SideCounts;
 typedef struct Weir__Store__V1__TimeBox Weir__Store__V1__TimeBox;
 typedef struct Weir__Store__V1__Rollout Weir__Store__V1__Rollout;
+typedef struct Weir__Store__V1__RolloutProgress Weir__Store__V1__RolloutProgress;
+typedef struct Weir__Store__V1__CountedServer Weir__Store__V1__CountedServer;
 typedef struct Weir__Store__V1__RolloutGateSums Weir__Store__V1__RolloutGateSums;
 typedef struct Weir__Store__V1__AffinityMap Weir__Store__V1__AffinityMap;
 typedef struct Weir__Store__V1__Blob Weir__Store__V1__Blob;
@@ -59,10 +62,21 @@ struct  Weir__Store__V1__Revision
   ProtobufCBinaryData *descriptor_sets;
   size_t n_backend_descriptor_sets;
   uint64_t *backend_descriptor_sets;
+  Weir__Store__V1__FreezeChange *freeze;
 };
 #define WEIR__STORE__V1__REVISION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__revision__descriptor) \
-    , 0, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL }
+    , 0, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL, NULL }
+
+
+struct  Weir__Store__V1__FreezeChange
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__Freeze *freeze;
+};
+#define WEIR__STORE__V1__FREEZE_CHANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__freeze_change__descriptor) \
+    , NULL }
 
 
 struct  Weir__Store__V1__Checkpoint
@@ -81,10 +95,11 @@ struct  Weir__Store__V1__Checkpoint
   ProtobufCBinaryData *descriptor_sets;
   size_t n_backend_descriptor_sets;
   uint64_t *backend_descriptor_sets;
+  Weir__Admin__V1__Freeze *freeze;
 };
 #define WEIR__STORE__V1__CHECKPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__checkpoint__descriptor) \
-    , 0, 0,NULL, 0,NULL, 0, 0,NULL, 0, 0,NULL, 0,NULL }
+    , 0, 0,NULL, 0,NULL, 0, 0,NULL, 0, 0,NULL, 0,NULL, NULL }
 
 
 struct  Weir__Store__V1__Archive
@@ -138,6 +153,12 @@ struct  Weir__Store__V1__RolloutCounts
     , {0,NULL}, 0,NULL }
 
 
+typedef enum {
+  WEIR__STORE__V1__ENDPOINT_COUNTS___EJECTION_SHARE__NOT_SET = 0,
+  WEIR__STORE__V1__ENDPOINT_COUNTS___EJECTION_SHARE_EJECTION_SHARE = 11
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__STORE__V1__ENDPOINT_COUNTS___EJECTION_SHARE__CASE)
+} Weir__Store__V1__EndpointCounts__EjectionShareCase;
+
 struct  Weir__Store__V1__EndpointCounts
 {
   ProtobufCMessage base;
@@ -150,10 +171,16 @@ struct  Weir__Store__V1__EndpointCounts
   uint64_t different;
   uint64_t bad_only_at_shadow;
   uint64_t bad_only_at_primary;
+  uint64_t candidate_ejections;
+  uint64_t baseline_ejections;
+  Weir__Store__V1__EndpointCounts__EjectionShareCase _ejection_share_case;
+  union {
+    double ejection_share;
+  };
 };
 #define WEIR__STORE__V1__ENDPOINT_COUNTS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__endpoint_counts__descriptor) \
-    , {0,NULL}, 0, 0,NULL, 0, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0,NULL, 0, 0, 0, 0, 0, 0, 0, WEIR__STORE__V1__ENDPOINT_COUNTS___EJECTION_SHARE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -168,6 +195,8 @@ struct  Weir__Store__V1__SecondCounts
   uint64_t second;
   Weir__Store__V1__SideCounts *candidate;
   Weir__Store__V1__SideCounts *baseline;
+  uint64_t entry;
+  ProtobufCBinaryData method;
   Weir__Store__V1__SecondCounts__WeightCase _weight_case;
   union {
     double weight;
@@ -175,7 +204,7 @@ struct  Weir__Store__V1__SecondCounts
 };
 #define WEIR__STORE__V1__SECOND_COUNTS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__second_counts__descriptor) \
-    , 0, NULL, NULL, WEIR__STORE__V1__SECOND_COUNTS___WEIGHT__NOT_SET, {0} }
+    , 0, NULL, NULL, 0, {0,NULL}, WEIR__STORE__V1__SECOND_COUNTS___WEIGHT__NOT_SET, {0} }
 
 
 struct  Weir__Store__V1__SideCounts
@@ -241,6 +270,12 @@ struct  Weir__Store__V1__Rollout
   uint64_t requests;
   size_t n_gates;
   Weir__Store__V1__RolloutGateSums **gates;
+  uint64_t entry;
+  uint64_t evidence_entry;
+  uint64_t definitions;
+  uint64_t digest;
+  size_t n_earlier_digests;
+  uint64_t *earlier_digests;
   Weir__Store__V1__Rollout__AdoptedWeightCase _adopted_weight_case;
   union {
     double adopted_weight;
@@ -248,7 +283,41 @@ struct  Weir__Store__V1__Rollout
 };
 #define WEIR__STORE__V1__ROLLOUT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__rollout__descriptor) \
-    , 0, NULL, 0,NULL, {0,NULL}, NULL, 0, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, NULL, NULL, 0, 0,NULL, WEIR__STORE__V1__ROLLOUT___ADOPTED_WEIGHT__NOT_SET, {0} }
+    , 0, NULL, 0,NULL, {0,NULL}, NULL, 0, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, NULL, NULL, 0, 0,NULL, 0, 0, 0, 0, 0,NULL, WEIR__STORE__V1__ROLLOUT___ADOPTED_WEIGHT__NOT_SET, {0} }
+
+
+struct  Weir__Store__V1__RolloutProgress
+{
+  ProtobufCMessage base;
+  Weir__Store__V1__Rollout *rollout;
+  ProtobufCBinaryData writer;
+  size_t n_servers;
+  Weir__Store__V1__CountedServer **servers;
+  size_t n_failed_keys;
+  uint64_t *failed_keys;
+  uint32_t zeros;
+};
+#define WEIR__STORE__V1__ROLLOUT_PROGRESS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__rollout_progress__descriptor) \
+    , NULL, {0,NULL}, 0,NULL, 0,NULL, 0 }
+
+
+struct  Weir__Store__V1__CountedServer
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData instance;
+  uint64_t second;
+  uint64_t copies;
+  uint64_t compared;
+  uint64_t different;
+  uint64_t bad_only_at_shadow;
+  uint64_t bad_only_at_primary;
+  uint64_t candidate_ejections;
+  uint64_t baseline_ejections;
+};
+#define WEIR__STORE__V1__COUNTED_SERVER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__counted_server__descriptor) \
+    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Weir__Store__V1__RolloutGateSums
@@ -323,6 +392,25 @@ Weir__Store__V1__Revision *
                       const uint8_t       *data);
 void   weir__store__v1__revision__free_unpacked
                      (Weir__Store__V1__Revision *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Store__V1__FreezeChange methods */
+void   weir__store__v1__freeze_change__init
+                     (Weir__Store__V1__FreezeChange         *message);
+size_t weir__store__v1__freeze_change__get_packed_size
+                     (const Weir__Store__V1__FreezeChange   *message);
+size_t weir__store__v1__freeze_change__pack
+                     (const Weir__Store__V1__FreezeChange   *message,
+                      uint8_t             *out);
+size_t weir__store__v1__freeze_change__pack_to_buffer
+                     (const Weir__Store__V1__FreezeChange   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Store__V1__FreezeChange *
+       weir__store__v1__freeze_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__store__v1__freeze_change__free_unpacked
+                     (Weir__Store__V1__FreezeChange *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Store__V1__Checkpoint methods */
 void   weir__store__v1__checkpoint__init
@@ -495,6 +583,44 @@ Weir__Store__V1__Rollout *
 void   weir__store__v1__rollout__free_unpacked
                      (Weir__Store__V1__Rollout *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Store__V1__RolloutProgress methods */
+void   weir__store__v1__rollout_progress__init
+                     (Weir__Store__V1__RolloutProgress         *message);
+size_t weir__store__v1__rollout_progress__get_packed_size
+                     (const Weir__Store__V1__RolloutProgress   *message);
+size_t weir__store__v1__rollout_progress__pack
+                     (const Weir__Store__V1__RolloutProgress   *message,
+                      uint8_t             *out);
+size_t weir__store__v1__rollout_progress__pack_to_buffer
+                     (const Weir__Store__V1__RolloutProgress   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Store__V1__RolloutProgress *
+       weir__store__v1__rollout_progress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__store__v1__rollout_progress__free_unpacked
+                     (Weir__Store__V1__RolloutProgress *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Store__V1__CountedServer methods */
+void   weir__store__v1__counted_server__init
+                     (Weir__Store__V1__CountedServer         *message);
+size_t weir__store__v1__counted_server__get_packed_size
+                     (const Weir__Store__V1__CountedServer   *message);
+size_t weir__store__v1__counted_server__pack
+                     (const Weir__Store__V1__CountedServer   *message,
+                      uint8_t             *out);
+size_t weir__store__v1__counted_server__pack_to_buffer
+                     (const Weir__Store__V1__CountedServer   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Store__V1__CountedServer *
+       weir__store__v1__counted_server__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__store__v1__counted_server__free_unpacked
+                     (Weir__Store__V1__CountedServer *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Store__V1__RolloutGateSums methods */
 void   weir__store__v1__rollout_gate_sums__init
                      (Weir__Store__V1__RolloutGateSums         *message);
@@ -557,6 +683,9 @@ void   weir__store__v1__blob__free_unpacked
 typedef void (*Weir__Store__V1__Revision_Closure)
                  (const Weir__Store__V1__Revision *message,
                   void *closure_data);
+typedef void (*Weir__Store__V1__FreezeChange_Closure)
+                 (const Weir__Store__V1__FreezeChange *message,
+                  void *closure_data);
 typedef void (*Weir__Store__V1__Checkpoint_Closure)
                  (const Weir__Store__V1__Checkpoint *message,
                   void *closure_data);
@@ -584,6 +713,12 @@ typedef void (*Weir__Store__V1__TimeBox_Closure)
 typedef void (*Weir__Store__V1__Rollout_Closure)
                  (const Weir__Store__V1__Rollout *message,
                   void *closure_data);
+typedef void (*Weir__Store__V1__RolloutProgress_Closure)
+                 (const Weir__Store__V1__RolloutProgress *message,
+                  void *closure_data);
+typedef void (*Weir__Store__V1__CountedServer_Closure)
+                 (const Weir__Store__V1__CountedServer *message,
+                  void *closure_data);
 typedef void (*Weir__Store__V1__RolloutGateSums_Closure)
                  (const Weir__Store__V1__RolloutGateSums *message,
                   void *closure_data);
@@ -600,6 +735,7 @@ typedef void (*Weir__Store__V1__Blob_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor weir__store__v1__revision__descriptor;
+extern const ProtobufCMessageDescriptor weir__store__v1__freeze_change__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__checkpoint__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor;
@@ -609,6 +745,8 @@ extern const ProtobufCMessageDescriptor weir__store__v1__second_counts__descript
 extern const ProtobufCMessageDescriptor weir__store__v1__side_counts__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__rollout__descriptor;
+extern const ProtobufCMessageDescriptor weir__store__v1__rollout_progress__descriptor;
+extern const ProtobufCMessageDescriptor weir__store__v1__counted_server__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__rollout_gate_sums__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__affinity_map__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__blob__descriptor;

@@ -1,21 +1,30 @@
 package weir;
 
 import io.grpc.Channel;
+import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.StatusRuntimeException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
+import weir.admin.v1.AbortRolloutRequest;
 import weir.admin.v1.AdminGrpc;
+import weir.admin.v1.AdvanceRolloutRequest;
+import weir.admin.v1.ApplyRequest;
+import weir.admin.v1.ApplyResponse;
 import weir.admin.v1.Backend;
 import weir.admin.v1.BackendWeight;
 import weir.admin.v1.ChangeNote;
+import weir.admin.v1.Configuration;
 import weir.admin.v1.CreateBackendRequest;
 import weir.admin.v1.CreateEndpointRequest;
 import weir.admin.v1.DeleteBackendRequest;
@@ -24,6 +33,8 @@ import weir.admin.v1.Endpoint;
 import weir.admin.v1.ExplainRouteRequest;
 import weir.admin.v1.ExplainRouteResponse;
 import weir.admin.v1.GetEndpointRequest;
+import weir.admin.v1.GetRevisionRequest;
+import weir.admin.v1.GetRolloutRequest;
 import weir.admin.v1.GetShadowReportRequest;
 import weir.admin.v1.GetStatsRequest;
 import weir.admin.v1.Instance;
@@ -31,15 +42,29 @@ import weir.admin.v1.ListBackendsRequest;
 import weir.admin.v1.ListEndpointsRequest;
 import weir.admin.v1.ListInstancesRequest;
 import weir.admin.v1.ListRevisionsRequest;
+import weir.admin.v1.ListRolloutsRequest;
+import weir.admin.v1.PauseRolloutRequest;
+import weir.admin.v1.PromoteRolloutRequest;
+import weir.admin.v1.RateLimit;
+import weir.admin.v1.ResetShadowReportRequest;
+import weir.admin.v1.ResumeRolloutRequest;
 import weir.admin.v1.Revision;
 import weir.admin.v1.RollbackRequest;
 import weir.admin.v1.RollbackResponse;
+import weir.admin.v1.Rollout;
+import weir.admin.v1.RolloutPlan;
+import weir.admin.v1.SetRateLimitRequest;
+import weir.admin.v1.SetShadowComparisonRequest;
 import weir.admin.v1.SetTrafficRequest;
 import weir.admin.v1.SetTrafficResponse;
+import weir.admin.v1.ShadowComparison;
 import weir.admin.v1.ShadowReport;
 import weir.admin.v1.ShadowTrafficRequest;
+import weir.admin.v1.StartRolloutRequest;
+import weir.admin.v1.StartRolloutResponse;
 import weir.admin.v1.Stats;
 import weir.admin.v1.UpstreamKind;
+import weir.admin.v1.WatchRolloutRequest;
 
 /**
  * A client of a running Weir: changes and reads its routing, and calls its endpoints. Thread-safe.
@@ -276,6 +301,174 @@ public final class WeirClient implements AutoCloseable {
     return ask(admin -> admin.getShadowReport(request)).getReportsList();
   }
 
+  /** Resets the reports of an endpoint's shadows, or of one of them if the backend is not empty. */
+  public void resetShadowReport(String endpoint, String backend) {
+    ResetShadowReportRequest request =
+        ResetShadowReportRequest.newBuilder().setEndpoint(endpoint).setBackend(backend).build();
+    ask(admin -> admin.resetShadowReport(request));
+  }
+
+  /** Replaces the rules that compare the responses of an endpoint's shadows. */
+  public Endpoint setShadowComparison(String endpoint, ShadowComparison comparison) {
+    return setShadowComparison(endpoint, comparison, ChangeOptions.NONE);
+  }
+
+  /** The same with options. */
+  public Endpoint setShadowComparison(String endpoint, ShadowComparison comparison, ChangeOptions options) {
+    SetShadowComparisonRequest.Builder request =
+        SetShadowComparisonRequest.newBuilder()
+            .setEndpoint(endpoint)
+            .setComparison(comparison)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.setShadowComparison(request.build()));
+  }
+
+  /** Limits the requests of an endpoint; empty removes the limit. */
+  public Endpoint setRateLimit(String endpoint, Optional<RateLimit> limit) {
+    return setRateLimit(endpoint, limit, ChangeOptions.NONE);
+  }
+
+  /** The same with options. */
+  public Endpoint setRateLimit(String endpoint, Optional<RateLimit> limit, ChangeOptions options) {
+    SetRateLimitRequest.Builder request =
+        SetRateLimitRequest.newBuilder()
+            .setEndpoint(endpoint)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    limit.ifPresent(request::setRateLimit);
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.setRateLimit(request.build()));
+  }
+
+  /** Starts to move the traffic of an endpoint to a backend step by step. */
+  public StartRolloutResponse startRollout(String endpoint, RolloutPlan plan) {
+    return startRollout(endpoint, plan, ChangeOptions.NONE);
+  }
+
+  /** The same with options. */
+  public StartRolloutResponse startRollout(String endpoint, RolloutPlan plan, ChangeOptions options) {
+    StartRolloutRequest.Builder request =
+        StartRolloutRequest.newBuilder()
+            .setEndpoint(endpoint)
+            .setPlan(plan)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.startRollout(request.build()));
+  }
+
+  /** Returns the latest rollout of an endpoint. */
+  public Rollout getRollout(String endpoint) {
+    return ask(admin -> admin.getRollout(GetRolloutRequest.newBuilder().setEndpoint(endpoint).build()));
+  }
+
+  /** Returns the latest rollout of each endpoint. */
+  public List<Rollout> listRollouts() {
+    return ask(admin -> admin.listRollouts(ListRolloutsRequest.getDefaultInstance())).getRolloutsList();
+  }
+
+  /** Passes a rollout when it changes, until it ends or the function returns false. */
+  public void watchRollout(String endpoint, Predicate<Rollout> receive) {
+    WatchRolloutRequest request = WatchRolloutRequest.newBuilder().setEndpoint(endpoint).build();
+    try (Context.CancellableContext context = Context.current().withCancellation()) {
+      context.run(
+          () ->
+              translating(
+                  () -> {
+                    Iterator<Rollout> changes = AdminGrpc.newBlockingStub(admin).watchRollout(request);
+                    while (changes.hasNext() && receive.test(changes.next())) {
+                      // The function received the rollout.
+                    }
+                    return null;
+                  }));
+    }
+  }
+
+  /** Stops all automatic changes of a rollout; its weights stay. */
+  public Rollout pauseRollout(String endpoint) {
+    return pauseRollout(endpoint, ChangeOptions.NONE);
+  }
+
+  /** The same with options. */
+  public Rollout pauseRollout(String endpoint, ChangeOptions options) {
+    PauseRolloutRequest.Builder request =
+        PauseRolloutRequest.newBuilder()
+            .setEndpoint(endpoint)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.pauseRollout(request.build()));
+  }
+
+  /** Continues a paused rollout. */
+  public Rollout resumeRollout(String endpoint) {
+    return resumeRollout(endpoint, Resume.UNCHANGED, ChangeOptions.NONE);
+  }
+
+  /** The same, after another actor's change of the weights. */
+  public Rollout resumeRollout(String endpoint, Resume weights, ChangeOptions options) {
+    ResumeRolloutRequest.Builder request =
+        ResumeRolloutRequest.newBuilder()
+            .setEndpoint(endpoint)
+            .setAdopt(weights == Resume.ADOPT)
+            .setRestore(weights == Resume.RESTORE)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.resumeRollout(request.build()));
+  }
+
+  /** Approves a complete step, or skips one that is not. Ends the bake. */
+  public Rollout advanceRollout(String endpoint) {
+    return advanceRollout(endpoint, ChangeOptions.NONE);
+  }
+
+  /** The same with options. */
+  public Rollout advanceRollout(String endpoint, ChangeOptions options) {
+    AdvanceRolloutRequest.Builder request =
+        AdvanceRolloutRequest.newBuilder()
+            .setEndpoint(endpoint)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.advanceRollout(request.build()));
+  }
+
+  /** Routes all requests to the candidate at once. */
+  public Rollout promoteRollout(String endpoint) {
+    return promoteRollout(endpoint, ChangeOptions.NONE);
+  }
+
+  /** The same with options. */
+  public Rollout promoteRollout(String endpoint, ChangeOptions options) {
+    PromoteRolloutRequest.Builder request =
+        PromoteRolloutRequest.newBuilder()
+            .setEndpoint(endpoint)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.promoteRollout(request.build()));
+  }
+
+  /** Returns to the weights before the rollout; {@code immediate} skips the ramp of the plan. */
+  public Rollout abortRollout(String endpoint, boolean immediate) {
+    return abortRollout(endpoint, immediate, ChangeOptions.NONE);
+  }
+
+  /** The same with options. */
+  public Rollout abortRollout(String endpoint, boolean immediate, ChangeOptions options) {
+    AbortRolloutRequest.Builder request =
+        AbortRolloutRequest.newBuilder()
+            .setEndpoint(endpoint)
+            .setImmediate(immediate)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.abortRollout(request.build()));
+  }
+
   /** Returns the backend of a call by name, and the reason. {@link AffinityMap} computes the same locally. */
   public ExplainRouteResponse explain(String endpoint, String shardKey) {
     ExplainRouteRequest request =
@@ -289,6 +482,28 @@ public final class WeirClient implements AutoCloseable {
   /** Returns counts and latencies since the server started, of one endpoint, or of all if the name is empty. */
   public Stats stats(String endpoint) {
     return ask(admin -> admin.getStats(GetStatsRequest.newBuilder().setEndpoint(endpoint).build()));
+  }
+
+  /** Returns the whole state for {@link #apply}, or that of a revision if it is not 0. */
+  public Configuration export(long revision) {
+    return ask(admin -> admin.getRevision(GetRevisionRequest.newBuilder().setRevision(revision).build()))
+        .getConfiguration();
+  }
+
+  /** Replaces the whole state in one change. Deletes backends and endpoints that the configuration does not contain. */
+  public ApplyResponse apply(Configuration configuration) {
+    return apply(configuration, ChangeOptions.NONE);
+  }
+
+  /** The same with options. */
+  public ApplyResponse apply(Configuration configuration, ChangeOptions options) {
+    ApplyRequest.Builder request =
+        ApplyRequest.newBuilder()
+            .setConfiguration(configuration)
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    return ask(admin -> admin.apply(request.build()));
   }
 
   /** Returns the accepted changes, latest first. */

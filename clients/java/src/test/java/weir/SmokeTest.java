@@ -15,10 +15,17 @@ import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import weir.admin.v1.Configuration;
 import weir.admin.v1.Endpoint;
 import weir.admin.v1.Interval;
+import weir.admin.v1.ObjectChange;
+import weir.admin.v1.RateLimit;
+import weir.admin.v1.RolloutPhase;
+import weir.admin.v1.RolloutPlan;
+import weir.admin.v1.ShadowComparison;
 import weir.v1.CallRequest;
 
 /**
@@ -158,11 +165,69 @@ final class SmokeTest {
     check(checked > 20, checked);
   }
 
+  private static void limitsAndComparison(WeirClient client) {
+    RateLimit limit = RateLimit.newBuilder().setRequestsPerSecond(100).setBurst(5).build();
+    check(client.setRateLimit("java", Optional.of(limit)).getRateLimit().equals(limit), "");
+    refused(
+        Status.Code.INVALID_ARGUMENT, "rate_limit.requests_per_second",
+        () -> client.setRateLimit("java", Optional.of(limit.toBuilder().setRequestsPerSecond(-1).build())));
+    check(!client.setRateLimit("java", Optional.empty()).hasRateLimit(), "");
+    ShadowComparison comparison = ShadowComparison.newBuilder().addIgnoredFields("time").build();
+    check(client.setShadowComparison("java", comparison).getComparison().getIgnoredFields(0).equals("time"), "");
+    client.shadowTraffic("java", "dynamic-2", 0.5);
+    client.resetShadowReport("java", "dynamic-2");
+    refused(Status.Code.NOT_FOUND, "", () -> client.resetShadowReport("java", "dynamic"));
+  }
+
+  private static void wholeState(WeirClient client) {
+    Configuration state = client.export(0);
+    check(client.apply(state).getChangesCount() == 0, state);
+    Configuration.Builder moved = state.toBuilder();
+    moved.getEndpointsBuilderList().stream()
+        .filter(endpoint -> endpoint.getName().equals("java"))
+        .forEach(endpoint -> endpoint.setRoute("/java-moved"));
+    List<ObjectChange> changes = client.apply(moved.build(), ChangeOptions.onlyValidate()).getChangesList();
+    check(changes.size() == 1 && changes.get(0).getName().equals("java"), changes);
+  }
+
+  private static void rollouts(WeirClient client) {
+    client.setTraffic("java", Map.of("dynamic", 1.0));
+    RolloutPlan plan =
+        RolloutPlan.newBuilder()
+            .setCandidate("dynamic-2")
+            .addSteps("10%")
+            .addSteps("50%")
+            .setMinimum(com.google.protobuf.Duration.newBuilder().setSeconds(3600))
+            .build();
+    check(client.startRollout("java", plan, ChangeOptions.onlyValidate()).getPreviewCount() == 3, plan);
+    check(client.startRollout("java", plan).getRollout().getPlan().getStepsCount() == 3, plan);
+    refused(Status.Code.FAILED_PRECONDITION, "", () -> client.setTraffic("java", HALF));
+    check(client.pauseRollout("java").getPause().equals("operator"), "");
+    check(client.resumeRollout("java").getPause().isEmpty(), "");
+    check(client.advanceRollout("java").getStep() == 1, "");
+    check(client.listRollouts().get(0).getEndpoint().equals("java"), "");
+    client.watchRollout("java", rollout -> rollout.getStep() != 1);
+    client.abortRollout("java", true);
+    client.watchRollout(
+        "java",
+        rollout -> {
+          check(rollout.getPhase() == RolloutPhase.ROLLOUT_PHASE_ABORTED, rollout);
+          return true;
+        });
+    check(client.getRollout("java").getPhase() == RolloutPhase.ROLLOUT_PHASE_ABORTED, "");
+    client.startRollout("java", plan);
+    check(client.promoteRollout("java").getPhase() == RolloutPhase.ROLLOUT_PHASE_SUCCEEDED, "");
+    refused(Status.Code.NOT_FOUND, "", () -> client.watchRollout("none", rollout -> true));
+  }
+
   public static void main(String[] arguments) throws IOException {
     try (WeirClient client = WeirClient.connect(System.getenv("WEIR_ADMIN"))) {
       administration(client);
       handles(client);
       stubs(client);
+      limitsAndComparison(client);
+      wholeState(client);
+      rollouts(client);
       client.deleteEndpoint("java");
     }
     vectors(Path.of(System.getenv("WEIR_VECTORS")));

@@ -6,6 +6,10 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
+ACCESS_ROLE_ADMIN: AccessRole
+ACCESS_ROLE_OPERATOR: AccessRole
+ACCESS_ROLE_UNSPECIFIED: AccessRole
+ACCESS_ROLE_VIEWER: AccessRole
 CHANGE_ACTION_ADD: ChangeAction
 CHANGE_ACTION_CHANGE: ChangeAction
 CHANGE_ACTION_REMOVE: ChangeAction
@@ -186,8 +190,9 @@ class BackendOptions(_message.Message):
     def __init__(self, max_requests_in_flight: _Optional[int] = ..., max_requests_per_replica: _Optional[int] = ..., max_waiting_requests: _Optional[int] = ..., wait_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., replica_affinity: bool = ..., retry: _Optional[_Union[RetryOptions, _Mapping]] = ..., health_check: _Optional[_Union[HealthCheckOptions, _Mapping]] = ..., outlier_detection: _Optional[_Union[OutlierOptions, _Mapping]] = ..., connect_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., idle_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., keepalive_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., keepalive_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_connections_per_replica: _Optional[int] = ..., authority: _Optional[str] = ..., forwarded_for: bool = ...) -> None: ...
 
 class BackendStats(_message.Message):
-    __slots__ = ["backend", "endpoint", "in_flight", "latency", "requests", "requests_per_second", "sampled", "shadow", "statuses", "weight"]
+    __slots__ = ["backend", "deleted", "endpoint", "in_flight", "latency", "requests", "requests_per_second", "sampled", "shadow", "statuses", "weight"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     LATENCY_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +203,7 @@ class BackendStats(_message.Message):
     STATUSES_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     backend: str
+    deleted: bool
     endpoint: str
     in_flight: int
     latency: Latency
@@ -207,7 +213,7 @@ class BackendStats(_message.Message):
     shadow: bool
     statuses: _containers.RepeatedCompositeFieldContainer[StatusCount]
     weight: float
-    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., shadow: bool = ..., weight: _Optional[float] = ..., requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., in_flight: _Optional[int] = ..., statuses: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., sampled: _Optional[int] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., shadow: bool = ..., weight: _Optional[float] = ..., requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., in_flight: _Optional[int] = ..., statuses: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., sampled: _Optional[int] = ..., deleted: bool = ...) -> None: ...
 
 class BackendStatus(_message.Message):
     __slots__ = ["circuit_open", "circuit_openings", "in_flight", "lease", "problem", "refused", "replicas", "retries", "retries_denied", "transparent_retries", "usable", "waiting"]
@@ -414,7 +420,7 @@ class Endpoint(_message.Message):
     def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., http_shard_key: _Optional[_Union[HttpShardKey, _Mapping]] = ...) -> None: ...
 
 class EndpointConfiguration(_message.Message):
-    __slots__ = ["comparison", "cors", "http_shard_key", "methods", "name", "rate_limit", "route", "shadows", "weights"]
+    __slots__ = ["comparison", "cors", "http_shard_key", "methods", "name", "rate_limit", "rollout", "route", "shadows", "weights"]
     class WeightsEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -428,6 +434,7 @@ class EndpointConfiguration(_message.Message):
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -437,10 +444,11 @@ class EndpointConfiguration(_message.Message):
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     rate_limit: RateLimit
+    rollout: RolloutPlan
     route: str
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     weights: _containers.ScalarMap[str, float]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., http_shard_key: _Optional[_Union[HttpShardKey, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., rollout: _Optional[_Union[RolloutPlan, _Mapping]] = ..., http_shard_key: _Optional[_Union[HttpShardKey, _Mapping]] = ...) -> None: ...
 
 class ExplainRouteRequest(_message.Message):
     __slots__ = ["endpoint", "path", "shard_key"]
@@ -514,6 +522,32 @@ class FieldTolerance(_message.Message):
     relative: float
     def __init__(self, field: _Optional[str] = ..., absolute: _Optional[float] = ..., relative: _Optional[float] = ...) -> None: ...
 
+class Freeze(_message.Message):
+    __slots__ = ["author", "reason", "since", "until"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    reason: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, author: _Optional[str] = ..., reason: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetAccessRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class GetAccessResponse(_message.Message):
+    __slots__ = ["endpoints", "name", "role"]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    endpoints: _containers.RepeatedScalarFieldContainer[str]
+    name: str
+    role: AccessRole
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[AccessRole, str]] = ..., endpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class GetBackendRequest(_message.Message):
     __slots__ = ["name", "reveal_secrets"]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -527,6 +561,18 @@ class GetEndpointRequest(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     name: str
     def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetFreezeRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class GetFreezeResponse(_message.Message):
+    __slots__ = ["freeze", "revision"]
+    FREEZE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    freeze: Freeze
+    revision: int
+    def __init__(self, freeze: _Optional[_Union[Freeze, _Mapping]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class GetRevisionRequest(_message.Message):
     __slots__ = ["reveal_secrets", "revision"]
@@ -569,10 +615,12 @@ class GetShadowReportResponse(_message.Message):
     def __init__(self, reports: _Optional[_Iterable[_Union[ShadowReport, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class GetStatsRequest(_message.Message):
-    __slots__ = ["endpoint"]
+    __slots__ = ["deleted", "endpoint"]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    deleted: bool
     endpoint: str
-    def __init__(self, endpoint: _Optional[str] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., deleted: bool = ...) -> None: ...
 
 class HandlerKind(_message.Message):
     __slots__ = ["handler"]
@@ -1082,6 +1130,22 @@ class RolloutWebhook(_message.Message):
     url: str
     def __init__(self, url: _Optional[str] = ..., on: _Optional[_Iterable[_Union[RolloutHook, str]]] = ...) -> None: ...
 
+class SetFreezeRequest(_message.Message):
+    __slots__ = ["expected_revision", "frozen", "note", "reason", "until", "validate_only"]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    expected_revision: int
+    frozen: bool
+    note: ChangeNote
+    reason: str
+    until: _timestamp_pb2.Timestamp
+    validate_only: bool
+    def __init__(self, frozen: bool = ..., reason: _Optional[str] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
 class SetRateLimitRequest(_message.Message):
     __slots__ = ["endpoint", "expected_revision", "note", "rate_limit", "validate_only"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -1111,11 +1175,12 @@ class SetShadowComparisonRequest(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class SetTrafficRequest(_message.Message):
-    __slots__ = ["confirm_within", "endpoint", "expected_revision", "note", "override_rollout", "revert_after", "validate_only", "weights"]
+    __slots__ = ["confirm_within", "endpoint", "expected_revision", "note", "override_freeze", "override_rollout", "revert_after", "validate_only", "weights"]
     CONFIRM_WITHIN_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_FREEZE_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_ROLLOUT_FIELD_NUMBER: _ClassVar[int]
     REVERT_AFTER_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
@@ -1124,11 +1189,12 @@ class SetTrafficRequest(_message.Message):
     endpoint: str
     expected_revision: int
     note: ChangeNote
+    override_freeze: bool
     override_rollout: bool
     revert_after: _duration_pb2.Duration
     validate_only: bool
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., override_rollout: bool = ..., revert_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., confirm_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., override_rollout: bool = ..., revert_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., confirm_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., override_freeze: bool = ...) -> None: ...
 
 class SetTrafficResponse(_message.Message):
     __slots__ = ["endpoint", "moved_share", "packed", "revision", "warnings"]
@@ -1301,20 +1367,22 @@ class StartRolloutResponse(_message.Message):
     def __init__(self, rollout: _Optional[_Union[Rollout, _Mapping]] = ..., preview: _Optional[_Iterable[_Union[RolloutPreviewStep, _Mapping]]] = ..., revision: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., error_share: _Optional[float] = ...) -> None: ...
 
 class Stats(_message.Message):
-    __slots__ = ["backends", "connections", "revision", "seconds", "time", "unrouted"]
+    __slots__ = ["backends", "connections", "freeze", "revision", "seconds", "time", "unrouted"]
     BACKENDS_FIELD_NUMBER: _ClassVar[int]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    FREEZE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     UNROUTED_FIELD_NUMBER: _ClassVar[int]
     backends: _containers.RepeatedCompositeFieldContainer[BackendStats]
     connections: int
+    freeze: Freeze
     revision: int
     seconds: float
     time: _timestamp_pb2.Timestamp
     unrouted: int
-    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., backends: _Optional[_Iterable[_Union[BackendStats, _Mapping]]] = ..., revision: _Optional[int] = ..., connections: _Optional[int] = ..., unrouted: _Optional[int] = ...) -> None: ...
+    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., backends: _Optional[_Iterable[_Union[BackendStats, _Mapping]]] = ..., revision: _Optional[int] = ..., connections: _Optional[int] = ..., unrouted: _Optional[int] = ..., freeze: _Optional[_Union[Freeze, _Mapping]] = ...) -> None: ...
 
 class StatusCount(_message.Message):
     __slots__ = ["code", "count", "name"]
@@ -1481,6 +1549,9 @@ class RolloutPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ChangeAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class AccessRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class InstanceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

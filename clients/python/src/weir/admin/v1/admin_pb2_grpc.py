@@ -80,6 +80,16 @@ class AdminStub(object):
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.FromString,
                 )
+        self.SetFreeze = channel.unary_unary(
+                '/weir.admin.v1.Admin/SetFreeze',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetFreezeRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeResponse.FromString,
+                )
+        self.GetFreeze = channel.unary_unary(
+                '/weir.admin.v1.Admin/GetFreeze',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeResponse.FromString,
+                )
         self.SetRateLimit = channel.unary_unary(
                 '/weir.admin.v1.Admin/SetRateLimit',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetRateLimitRequest.SerializeToString,
@@ -179,6 +189,11 @@ class AdminStub(object):
                 '/weir.admin.v1.Admin/Rollback',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RollbackResponse.FromString,
+                )
+        self.GetAccess = channel.unary_unary(
+                '/weir.admin.v1.Admin/GetAccess',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessResponse.FromString,
                 )
         self.ListInstances = channel.unary_unary(
                 '/weir.admin.v1.Admin/ListInstances',
@@ -311,6 +326,22 @@ class AdminServicer(object):
 
     def ConfirmTraffic(self, request, context):
         """Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetFreeze(self, request, context):
+        """Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
+        except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
+        candidate more requests.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFreeze(self, request, context):
+        """Returns the present freeze.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -463,6 +494,13 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAccess(self, request, context):
+        """Returns what the server allows the caller to do.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListInstances(self, request, context):
         """Lists the servers that share this state.
         """
@@ -580,6 +618,16 @@ def add_AdminServicer_to_server(servicer, server):
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.SerializeToString,
             ),
+            'SetFreeze': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetFreeze,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetFreezeRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeResponse.SerializeToString,
+            ),
+            'GetFreeze': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFreeze,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeResponse.SerializeToString,
+            ),
             'SetRateLimit': grpc.unary_unary_rpc_method_handler(
                     servicer.SetRateLimit,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetRateLimitRequest.FromString,
@@ -679,6 +727,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.Rollback,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RollbackRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RollbackResponse.SerializeToString,
+            ),
+            'GetAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccess,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessResponse.SerializeToString,
             ),
             'ListInstances': grpc.unary_unary_rpc_method_handler(
                     servicer.ListInstances,
@@ -925,6 +978,40 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ConfirmTraffic',
             weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SetFreeze(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/SetFreeze',
+            weir_dot_admin_dot_v1_dot_admin__pb2.SetFreezeRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetFreeze(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/GetFreeze',
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetFreezeResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
@@ -1265,6 +1352,23 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/Rollback',
             weir_dot_admin_dot_v1_dot_admin__pb2.RollbackRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.RollbackResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/GetAccess',
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -260,12 +260,33 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :override_rollout, :bool, 6
       optional :revert_after, :message, 7, "google.protobuf.Duration"
       optional :confirm_within, :message, 8, "google.protobuf.Duration"
+      optional :override_freeze, :bool, 9
     end
     add_message "weir.admin.v1.ConfirmTrafficRequest" do
       optional :endpoint, :string, 1
       proto3_optional :expected_revision, :uint64, 2
       optional :validate_only, :bool, 3
       optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.Freeze" do
+      optional :author, :string, 1
+      optional :reason, :string, 2
+      optional :since, :message, 3, "google.protobuf.Timestamp"
+      optional :until, :message, 4, "google.protobuf.Timestamp"
+    end
+    add_message "weir.admin.v1.SetFreezeRequest" do
+      optional :frozen, :bool, 1
+      optional :reason, :string, 2
+      optional :until, :message, 3, "google.protobuf.Timestamp"
+      proto3_optional :expected_revision, :uint64, 4
+      optional :validate_only, :bool, 5
+      optional :note, :message, 6, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.GetFreezeRequest" do
+    end
+    add_message "weir.admin.v1.GetFreezeResponse" do
+      optional :freeze, :message, 1, "weir.admin.v1.Freeze"
+      optional :revision, :uint64, 2
     end
     add_message "weir.admin.v1.SetTrafficResponse" do
       optional :endpoint, :message, 1, "weir.admin.v1.Endpoint"
@@ -556,7 +577,8 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :rate_limit, :message, 6, "weir.admin.v1.RateLimit"
       repeated :methods, :string, 7
       optional :cors, :message, 8, "weir.admin.v1.CorsPolicy"
-      optional :http_shard_key, :message, 9, "weir.admin.v1.HttpShardKey"
+      optional :rollout, :message, 9, "weir.admin.v1.RolloutPlan"
+      optional :http_shard_key, :message, 10, "weir.admin.v1.HttpShardKey"
     end
     add_message "weir.admin.v1.ObjectChange" do
       optional :action, :enum, 1, "weir.admin.v1.ChangeAction"
@@ -629,6 +651,13 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 2
       repeated :warnings, :string, 3
     end
+    add_message "weir.admin.v1.GetAccessRequest" do
+    end
+    add_message "weir.admin.v1.GetAccessResponse" do
+      optional :name, :string, 1
+      optional :role, :enum, 2, "weir.admin.v1.AccessRole"
+      repeated :endpoints, :string, 3
+    end
     add_message "weir.admin.v1.ListInstancesRequest" do
     end
     add_message "weir.admin.v1.ListInstancesResponse" do
@@ -668,6 +697,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     end
     add_message "weir.admin.v1.GetStatsRequest" do
       optional :endpoint, :string, 1
+      optional :deleted, :bool, 2
     end
     add_message "weir.admin.v1.WatchStatsRequest" do
       optional :endpoint, :string, 1
@@ -680,6 +710,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 4
       optional :connections, :uint64, 5
       optional :unrouted, :uint64, 6
+      optional :freeze, :message, 7, "weir.admin.v1.Freeze"
     end
     add_message "weir.admin.v1.BackendStats" do
       optional :endpoint, :string, 1
@@ -692,6 +723,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       repeated :statuses, :message, 8, "weir.admin.v1.StatusCount"
       optional :latency, :message, 9, "weir.admin.v1.Latency"
       optional :sampled, :uint64, 10
+      optional :deleted, :bool, 11
     end
     add_message "weir.admin.v1.StatusCount" do
       optional :code, :uint32, 1
@@ -764,6 +796,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :CHANGE_ACTION_CHANGE, 2
       value :CHANGE_ACTION_REMOVE, 3
     end
+    add_enum "weir.admin.v1.AccessRole" do
+      value :ACCESS_ROLE_UNSPECIFIED, 0
+      value :ACCESS_ROLE_VIEWER, 1
+      value :ACCESS_ROLE_OPERATOR, 2
+      value :ACCESS_ROLE_ADMIN, 3
+    end
     add_enum "weir.admin.v1.InstanceState" do
       value :INSTANCE_STATE_UNSPECIFIED, 0
       value :INSTANCE_STATE_CURRENT, 1
@@ -815,6 +853,10 @@ module Weir
       ListEndpointsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsResponse").msgclass
       SetTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficRequest").msgclass
       ConfirmTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ConfirmTrafficRequest").msgclass
+      Freeze = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Freeze").msgclass
+      SetFreezeRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetFreezeRequest").msgclass
+      GetFreezeRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetFreezeRequest").msgclass
+      GetFreezeResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetFreezeResponse").msgclass
       SetTrafficResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficResponse").msgclass
       ShadowTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowTrafficRequest").msgclass
       SetRateLimitRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetRateLimitRequest").msgclass
@@ -872,6 +914,8 @@ module Weir
       CompareRevisionsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CompareRevisionsResponse").msgclass
       RollbackRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RollbackRequest").msgclass
       RollbackResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RollbackResponse").msgclass
+      GetAccessRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetAccessRequest").msgclass
+      GetAccessResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetAccessResponse").msgclass
       ListInstancesRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListInstancesRequest").msgclass
       ListInstancesResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListInstancesResponse").msgclass
       Instance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Instance").msgclass
@@ -893,6 +937,7 @@ module Weir
       RolloutInconclusive = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutInconclusive").enummodule
       RolloutPhase = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPhase").enummodule
       ChangeAction = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeAction").enummodule
+      AccessRole = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AccessRole").enummodule
       InstanceState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.InstanceState").enummodule
     end
   end

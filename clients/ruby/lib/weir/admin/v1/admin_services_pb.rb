@@ -52,6 +52,12 @@ module Weir
           rpc :SetTraffic, ::Weir::Admin::V1::SetTrafficRequest, ::Weir::Admin::V1::SetTrafficResponse
           # Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
           rpc :ConfirmTraffic, ::Weir::Admin::V1::ConfirmTrafficRequest, ::Weir::Admin::V1::Endpoint
+          # Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
+          # except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
+          # candidate more requests.
+          rpc :SetFreeze, ::Weir::Admin::V1::SetFreezeRequest, ::Weir::Admin::V1::GetFreezeResponse
+          # Returns the present freeze.
+          rpc :GetFreeze, ::Weir::Admin::V1::GetFreezeRequest, ::Weir::Admin::V1::GetFreezeResponse
           # Sets or removes the rate limit of an endpoint.
           rpc :SetRateLimit, ::Weir::Admin::V1::SetRateLimitRequest, ::Weir::Admin::V1::Endpoint
           # Adds, changes or, with proportion 0, removes a shadow.
@@ -99,6 +105,8 @@ module Weir
           # Restores the endpoints to a revision, including their affinity maps, but not the backends.
           # FAILED_PRECONDITION if a backend of that revision no longer exists.
           rpc :Rollback, ::Weir::Admin::V1::RollbackRequest, ::Weir::Admin::V1::RollbackResponse
+          # Returns what the server allows the caller to do.
+          rpc :GetAccess, ::Weir::Admin::V1::GetAccessRequest, ::Weir::Admin::V1::GetAccessResponse
           # Lists the servers that share this state.
           rpc :ListInstances, ::Weir::Admin::V1::ListInstancesRequest, ::Weir::Admin::V1::ListInstancesResponse
           # Replaces the state of a server with the state in its store, which has another history.

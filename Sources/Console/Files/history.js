@@ -1,0 +1,90 @@
+// The page of the history, with the differences of a revision.
+
+import { rollBack } from "./actions.js";
+import { changesTable } from "./dialog.js";
+import { h } from "./dom.js";
+import { ago, clock, number, plural, shown } from "./format.js";
+
+/** @typedef {import("./dialog.js").Page} Page */
+
+/**
+ * The differences by range.
+ * @type {Map<string, {changes?: any[], problem?: string}>}
+ */
+const diffs = new Map();
+const view = { filter: "", shown: 50 };
+
+/**
+ * @param {Page} page
+ * @param {number} from
+ * @param {number} to
+ */
+function difference(page, from, to) {
+  const key = `${from} ${to}`;
+  const known = diffs.get(key);
+  if (known) return known;
+  /** @type {{changes?: any[], problem?: string}} */
+  const made = {};
+  diffs.set(key, made);
+  if (diffs.size > 50) diffs.delete(/** @type {string} */ (diffs.keys().next().value));
+  page.client.call("CompareRevisions", { fromRevision: String(from), toRevision: String(to) }).then(
+    (response) => { made.changes = response.changes ?? []; },
+    (error) => { made.problem = error.message; diffs.delete(key); made.changes = undefined; diffs.set(key, made); },
+  ).finally(page.changed);
+  return made;
+}
+
+/**
+ * @param {Page} page
+ * @param {number} selected 0 for none
+ */
+export function historyPage(page, selected) {
+  const { model } = page;
+  const wanted = view.filter.toLowerCase();
+  const all = [...model.revisions.values()].sort((a, b) => number(b.revision) - number(a.revision));
+  const found = all.filter((each) => wanted === ""
+    || `${each.revision} ${each.author} ${each.summary} ${each.comment}`.toLowerCase().includes(wanted));
+  return [
+    h("div", { class: "title" }, h("h1", null, "History"),
+      h("p", { class: "summary" }, `${plural(all.length, "revision")}, the current one is ${model.revision}`),
+      h("label", { class: "filter" }, h("span", { class: "hidden" }, "Filter by author, change or comment"), h("input", {
+        type: "search", placeholder: "Filter", name: "filter", value: view.filter,
+        oninput: (/** @type {any} */ event) => { view.filter = event.target.value; page.changed(); },
+      }))),
+    selected > 0 ? detail(page, selected) : null,
+    h("div", { class: "scroll" }, h("table", { id: "history", class: "stack" },
+      h("thead", null, h("tr", null, h("th", { class: "number" }, "revision"), h("th", null, "time"), h("th", null, "author"), h("th", null, "change"))),
+      h("tbody", null, found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision), class: number(each.revision) === selected ? "selected" : "" },
+        h("th", { scope: "row", class: "number" }, h("a", { href: `#/history/${each.revision}` }, String(each.revision))),
+        h("td", { "data-label": "time" }, h("time", { datetime: each.time, title: ago(each.time, Date.now()) }, clock(each.time))),
+        h("td", { "data-label": "author" }, h("bdi", null, shown(each.author, 128))),
+        h("td", { "data-label": "change" }, h("bdi", null, shown(each.summary, 400)),
+          each.comment ? h("q", { class: "comment" }, h("bdi", null, shown(each.comment, 400))) : null)))))),
+    found.length > view.shown ? h("p", null, h("button", {
+      type: "button", onclick: () => { view.shown += 200; page.changed(); },
+    }, `Show more of ${found.length} revisions`)) : null,
+  ];
+}
+
+/**
+ * @param {Page} page
+ * @param {number} selected
+ */
+function detail(page, selected) {
+  const { model } = page;
+  const revision = model.revisions.get(selected) ?? { revision: selected };
+  const made = difference(page, selected - 1, selected);
+  const since = selected < model.revision ? difference(page, selected, model.revision) : null;
+  const isAdmin = model.access.role === "ACCESS_ROLE_ADMIN";
+  /** @param {{changes?: any[], problem?: string}} diff */
+  const body = (diff) => (diff.problem ? h("p", { class: "error" }, shown(diff.problem))
+    : diff.changes ? changesTable(diff.changes) : h("p", { class: "quiet" }, "Reading …"));
+  return h("section", { class: "card", id: "revision" },
+    h("div", { class: "title" }, h("h2", null, `Revision ${selected}`), h("a", { href: "#/history" }, "Close")),
+    h("p", null, h("bdi", null, shown(revision.author, 128)), revision.time ? `, ${clock(revision.time)} (${ago(revision.time, Date.now())})` : ""),
+    revision.comment ? h("blockquote", { class: "comment" }, h("bdi", null, shown(revision.comment, 4000))) : null,
+    h("h3", null, "What this revision changed"), body(made),
+    since ? [h("details", null, h("summary", null, `What is different in the current revision ${model.revision}`), body(since)),
+      isAdmin ? h("p", null, h("button", { type: "button", onclick: () => rollBack(page, selected, "") }, "Restore all endpoints to this revision …"))
+        : null] : h("p", { class: "quiet" }, "This is the current revision."));
+}

@@ -1,0 +1,214 @@
+// Figures over time, from the messages of WatchStats. Pure.
+
+import { number } from "./format.js";
+
+/** The seconds that are kept. */
+export const keptSeconds = 300;
+
+/** The statuses that are the server's fault, as rollouts judge. */
+const serverFaults = new Set([
+  "UNKNOWN", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
+  "DATA_LOSS"]);
+
+/**
+ * The figures of one interval of one backend of an endpoint, or of a whole endpoint.
+ * @typedef {object} Point
+ * @property {number} time the end, in milliseconds
+ * @property {number} seconds
+ * @property {number} requests
+ * @property {number} ended
+ * @property {number} faults
+ * @property {number} rejected ended with another status than OK that is not a fault
+ * @property {number} p50
+ * @property {number} p99
+ */
+
+/** @typedef {{requests: number, rate: number, errors: number, rejected: number, p50: number,
+ *  p99: number, worst: number, seconds: number, ended: number}} Figures */
+
+/**
+ * @param {any} entry
+ * @param {number} time
+ * @param {number} seconds
+ * @returns {Point}
+ */
+export function point(entry, time, seconds) {
+  let ended = 0;
+  let ok = 0;
+  let faults = 0;
+  for (const status of entry.statuses ?? []) {
+    const amount = number(status.count);
+    ended += amount;
+    if (status.name === "OK") ok += amount;
+    else if (serverFaults.has(status.name)) faults += amount;
+  }
+  return {
+    time, seconds, requests: number(entry.requests), ended, faults, rejected: ended - ok - faults,
+    p50: number(entry.latency?.p50Us), p99: number(entry.latency?.p99Us),
+  };
+}
+
+/**
+ * @param {Point[]} points of the same interval
+ * @returns {Point}
+ */
+function joined(points) {
+  const [first, ...rest] = points;
+  return rest.reduce((sum, next) => ({
+    time: next.time, seconds: next.seconds, requests: sum.requests + next.requests,
+    ended: sum.ended + next.ended, faults: sum.faults + next.faults,
+    rejected: sum.rejected + next.rejected,
+    p50: Math.max(sum.p50, next.p50), p99: Math.max(sum.p99, next.p99),
+  }), /** @type {Point} */ (first));
+}
+
+/**
+ * The figures of points together. The latencies are means over the intervals, weighted by requests.
+ * @param {Point[]} points
+ * @returns {Figures | null} null without points
+ */
+export function figures(points) {
+  if (points.length === 0) return null;
+  const sum = { seconds: 0, requests: 0, ended: 0, faults: 0, rejected: 0, p50: 0, p99: 0, worst: 0 };
+  for (const each of points) {
+    sum.seconds += each.seconds;
+    sum.requests += each.requests;
+    sum.ended += each.ended;
+    sum.faults += each.faults;
+    sum.rejected += each.rejected;
+    sum.p50 += each.p50 * each.ended;
+    sum.p99 += each.p99 * each.ended;
+    sum.worst = Math.max(sum.worst, each.p99);
+  }
+  const ended = Math.max(1, sum.ended);
+  return {
+    requests: sum.requests, seconds: sum.seconds, ended: sum.ended,
+    rate: sum.seconds > 0 ? sum.requests / sum.seconds : 0,
+    errors: sum.faults / ended, rejected: sum.rejected / ended,
+    p50: sum.p50 / ended, p99: sum.p99 / ended, worst: sum.worst,
+  };
+}
+
+/**
+ * @param {string} endpoint
+ * @param {string} backend
+ * @param {boolean} isShadow
+ */
+const keyOf = (endpoint, backend, isShadow) => `${endpoint}\n${backend}\n${isShadow ? "shadow" : ""}`;
+
+/** The points of all endpoints and their backends. */
+export class Series {
+  /** @type {Map<string, Point[]>} */
+  #backends = new Map();
+  /** @type {Map<string, Point[]>} */
+  #endpoints = new Map();
+  /** The figures of the server's latest interval. */
+  latest = { time: 0, connections: 0, unrouted: 0, requests: 0 };
+
+  /** @param {any} stats a message of WatchStats */
+  add(stats) {
+    const time = Date.parse(stats.time ?? "") || 0;
+    const seconds = number(stats.seconds);
+    /** @type {Map<string, Point[]>} */
+    const endpoints = new Map();
+    let requests = 0;
+    for (const entry of stats.backends ?? []) {
+      const next = point(entry, time, seconds);
+      this.#append(this.#backends, keyOf(entry.endpoint, entry.backend, entry.shadow === true), next);
+      if (entry.shadow) continue;
+      requests += next.requests;
+      const others = endpoints.get(entry.endpoint);
+      if (others) others.push(next);
+      else endpoints.set(entry.endpoint, [next]);
+    }
+    for (const [name, points] of endpoints) this.#append(this.#endpoints, name, joined(points));
+    this.latest = {
+      time, connections: number(stats.connections), unrouted: number(stats.unrouted),
+      requests: seconds > 0 ? requests / seconds : 0,
+    };
+  }
+
+  /**
+   * @param {Map<string, Point[]>} series
+   * @param {string} key
+   * @param {Point} next
+   */
+  #append(series, key, next) {
+    const points = series.get(key);
+    if (!points) {
+      series.set(key, [next]);
+      return;
+    }
+    points.push(next);
+    const oldest = next.time - keptSeconds * 1000;
+    // In batches, because removing from the front moves all.
+    if (points.length > 64 && (points[32]?.time ?? 0) < oldest) points.splice(0, 32);
+  }
+
+  /**
+   * Forgets what no longer exists.
+   * @param {(endpoint: string) => boolean} exists
+   */
+  keep(exists) {
+    for (const series of [this.#backends, this.#endpoints]) {
+      for (const key of series.keys()) {
+        if (!exists(key.split("\n")[0] ?? "")) series.delete(key);
+      }
+    }
+  }
+
+  clear() {
+    this.#backends.clear();
+    this.#endpoints.clear();
+  }
+
+  /**
+   * @param {string} endpoint
+   * @returns {Point[]} oldest first
+   */
+  endpoint(endpoint) { return this.#endpoints.get(endpoint) ?? []; }
+
+  /**
+   * @param {string} endpoint
+   * @param {string} backend
+   * @param {boolean} [isShadow]
+   */
+  backend(endpoint, backend, isShadow = false) {
+    return this.#backends.get(keyOf(endpoint, backend, isShadow)) ?? [];
+  }
+
+  /**
+   * The backends that answered requests of an endpoint.
+   * @param {string} endpoint
+   */
+  backends(endpoint) {
+    const start = `${endpoint}\n`;
+    return [...this.#backends.keys()].filter((key) => key.startsWith(start) && key.endsWith("\n"))
+      .map((key) => key.split("\n")[1] ?? "");
+  }
+}
+
+/**
+ * The points before a time and since then. An interval that contains the time counts as before.
+ * @param {Point[]} points
+ * @param {number} time in milliseconds
+ * @returns {{before: Figures | null, since: Figures | null}}
+ */
+export function around(points, time) {
+  const isBefore = (/** @type {Point} */ each) => each.time - each.seconds * 1000 < time;
+  return {
+    before: figures(points.filter(isBefore)),
+    since: figures(points.filter((each) => !isBefore(each))),
+  };
+}
+
+/**
+ * The latest points of a time span.
+ * @param {Point[]} points
+ * @param {number} seconds
+ */
+export function recent(points, seconds) {
+  const last = points.at(-1);
+  if (!last) return [];
+  return points.filter((each) => each.time > last.time - seconds * 1000);
+}

@@ -1,0 +1,108 @@
+// The section of an endpoint's shadows: verdict, fields that differ, and samples.
+
+import { resetShadow, setShadow } from "./actions.js";
+import { h } from "./dom.js";
+import { ago, bytes, clock, count, latency, number, percent, shown, weight, word } from "./format.js";
+import { backendLabel } from "./plots.js";
+
+/** @typedef {import("./dialog.js").Page} Page */
+
+/**
+ * The latest reports of the endpoint that the page shows.
+ * @type {{endpoint: string, reports: any[], problem: string}}
+ */
+const view = { endpoint: "", reports: [], problem: "" };
+
+/**
+ * Reads the reports of an endpoint.
+ * @param {Page} page
+ * @param {string} endpoint
+ */
+export async function readReports(page, endpoint) {
+  if (view.endpoint !== endpoint) Object.assign(view, { endpoint, reports: [], problem: "" });
+  if ((page.model.endpoints.get(endpoint)?.shadows ?? []).length === 0) {
+    view.reports = [];
+    return;
+  }
+  try {
+    const response = await page.client.call("GetShadowReport", { endpoint });
+    if (view.endpoint === endpoint) Object.assign(view, { reports: response.reports ?? [], problem: "" });
+  } catch (error) {
+    view.problem = error instanceof Error ? error.message : String(error);
+    throw error;
+  }
+}
+
+/**
+ * @param {Page} page
+ * @param {any} endpoint
+ */
+export function shadowsSection(page, endpoint) {
+  const shadows = endpoint.shadows ?? [];
+  if (shadows.length === 0) return null;
+  const reports = view.endpoint === endpoint.name ? view.reports : [];
+  return h("section", { class: "card", id: "shadows" }, h("h2", null, "Shadows"),
+    h("p", { class: "quiet" }, "Copies of requests; clients do not receive these responses. Figures of this server."),
+    view.problem ? h("p", { class: "error" }, shown(view.problem)) : null,
+    shadows.map((/** @type {any} */ shadow) => report(
+      page, endpoint, shadow, reports.find((/** @type {any} */ each) => each.backend === shadow.backend))));
+}
+
+/**
+ * @param {Page} page
+ * @param {any} endpoint
+ * @param {any} shadow
+ * @param {any} report
+ */
+function report(page, endpoint, shadow, report) {
+  const names = page.model.names(endpoint);
+  const may = page.model.may(endpoint.name);
+  const verdict = word(report?.verdict, "SHADOW_VERDICT_");
+  const level = verdict === "fit" ? 0 : verdict === "too few" || verdict === "unknown" ? 0 : 2;
+  const current = () => page.model.endpoints.get(endpoint.name) ?? endpoint;
+  return h("article", { key: shadow.backend, "data-shadow": shadow.backend },
+    h("h3", null, backendLabel(names, shadow.backend), ` receives copies of ${weight(shadow.proportion)} of the requests`),
+    may ? h("div", { class: "actions", role: "group", "aria-label": `Actions of the shadow ${shadow.backend}` },
+      h("button", { type: "button", class: "small", onclick: () => setShadow(page, current(), shadow.backend) }, "Change …"),
+      report ? h("button", { type: "button", class: "small", onclick: () => resetShadow(page, current(), report) }, "Reset report …") : null) : null,
+    report ? [
+      h("p", { class: `problem level-${level}` }, shown(report.explanation)),
+      h("dl", { class: "facts" },
+        fact("compared", count(report.compared)), fact("equal", count(report.equal)), fact("different", count(report.differing)),
+        fact("beyond noise", count(report.differingBeyondNoise)), fact("selected", count(report.selected)),
+        (report.drops ?? []).map((/** @type {any} */ each) => fact(`dropped: ${each.reason}`, count(each.count))),
+        fact("p99 primary", latency(report.primaryLatency?.p99Us)), fact("p99 shadow", latency(report.shadowLatency?.p99Us)),
+        fact("buffered", bytes(report.bufferedBytes)), fact("since", ago(report.since, Date.now()))),
+      (report.fields ?? []).length > 0 ? h("div", { class: "scroll" }, h("table", { class: "fields stack" },
+        h("caption", null, "Fields that differ"),
+        h("thead", null, h("tr", null, h("th", null, "field"), h("th", { class: "number" }, "pairs"), h("th", { class: "number" }, "share"),
+          h("th", { class: "number" }, "noise"), h("th", null, "primary, for example"), h("th", null, "shadow"))),
+        h("tbody", null, report.fields.map((/** @type {any} */ field) => h("tr", { key: `${field.method} ${field.field}`, class: field.noise ? "noise" : "" },
+          h("th", { scope: "row", class: "code", title: shown(field.method) }, h("bdi", null, shown(field.field, 200)), field.noise ? h("span", { class: "tag" }, "noise") : null),
+          h("td", { class: "number", "data-label": "pairs" }, count(field.count)), h("td", { class: "number", "data-label": "share" }, percent(field.share ?? 0)),
+          h("td", { class: "number", "data-label": "noise" }, percent(field.noiseShare ?? 0)),
+          h("td", { class: "code before", "data-label": "primary" }, h("bdi", null, shown(field.example?.primary, 300))),
+          h("td", { class: "code after", "data-label": "shadow" }, h("bdi", null, shown(field.example?.shadow, 300)))))))) : null,
+      (report.statuses ?? []).length > 0 ? h("details", null, h("summary", null, "Statuses"), h("div", { class: "scroll" }, h("table", null,
+        h("thead", null, h("tr", null, h("th", null, "primary"), h("th", null, "shadow"), h("th", { class: "number" }, "pairs"))),
+        h("tbody", null, report.statuses.map((/** @type {any} */ each) => h("tr", { key: `${each.primary} ${each.shadow}` },
+          h("td", null, shown(each.primary)), h("td", null, shown(each.shadow)), h("td", { class: "number" }, count(each.count)))))))) : null,
+      (report.samples ?? []).length > 0 ? h("details", null, h("summary", null, `${report.samples.length} samples (redacted as configured)`),
+        report.samples.map((/** @type {any} */ sample) => h("div", { class: "sample" },
+          h("p", { class: "quiet" }, `${clock(sample.time)} · `, h("bdi", null, shown(sample.method, 200))),
+          h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, h("th", null, "place"), h("th", null, "primary"), h("th", null, "shadow"))),
+            h("tbody", null, (sample.differences ?? []).map((/** @type {any} */ each) => h("tr", null,
+              h("th", { scope: "row", class: "code" }, shown(each.place, 200)),
+              h("td", { class: "code before" }, h("bdi", null, shown(each.primary, 1000))), h("td", { class: "code after" }, h("bdi", null, shown(each.shadow, 1000)))))))),
+          (sample.metadata ?? []).length > 0 ? h("p", { class: "quiet code" }, sample.metadata.map(
+            (/** @type {any} */ each) => `${shown(each.name, 80)}: ${shown(each.value, 200)}`).join(" · ")) : null))) : null,
+    ] : h("p", { class: "quiet" }, number(page.model.revision) > 0 ? "Reading the report …" : ""));
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+function fact(name, value) {
+  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
+}

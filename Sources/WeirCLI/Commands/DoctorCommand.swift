@@ -1,0 +1,148 @@
+internal import ArgumentParser
+internal import Foundation
+internal import GRPCWire
+internal import Messages
+internal import Transport
+internal import Weir
+
+/// `weir doctor`
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Finds mistakes in the setup of a server and its machine.",
+        discussion: """
+            The command checks the ports, the store, the clocks, certificates, the limits of this \
+            machine, and backends and endpoints for common mistakes. It changes nothing.
+
+            Exit code 2: a check failed. Warnings do not change the exit code.
+
+            Examples:
+              weir doctor
+              weir doctor --certificate server.pem --admin 10.0.0.7:8001
+            """)
+
+    /// The exit code for a failed check.
+    private static let failed = ExitCode(2)
+
+    @Option(
+        help: ArgumentHelp(
+            "A PEM file whose certificates shall be valid; may be repeated.", valueName: "file"),
+        completion: .file())
+    var certificate: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The data address of the server (default: $WEIR_ADDRESS, or that of the server).",
+            valueName: "host:port"))
+    var address: String?
+
+    @OptionGroup(title: "Data port") var tls: DataTLSOptions
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+    @OptionGroup(title: "State") var store: StoreOptions
+
+    func run() async throws {
+        let admin = try connection.address
+        let environment = ProcessInfo.processInfo.environment
+        var findings = try await reporting { try await server(admin) }
+        findings += MachineChecks.variables(environment)
+        findings += MachineChecks.proxies(environment, hosts: [admin.host])
+        findings.append(MachineChecks.descriptors(FileLimit.raised()?.descriptors))
+        if let backlog = MachineChecks.backlog(Machine.backlog) { findings.append(backlog) }
+        if let directory = try? store.directory {
+            findings.append(MachineChecks.space(Machine.freeBytes(in: directory), in: directory))
+        }
+        for file in certificate + connection.certificateFiles {
+            findings.append(
+                MachineChecks.certificate(
+                    file, expiry: CertificateFile.firstExpirySeconds(in: file),
+                    now: Date.now.timeIntervalSince1970))
+        }
+        try Output.print(Finding.page(findings, screen: .current))
+        let failures = findings.count { $0.level == .failure }
+        guard failures == 0 else {
+            printError("\(failures) \(failures == 1 ? "check" : "checks") failed")
+            throw Self.failed
+        }
+    }
+
+    /// Checks of the server at the admin address.
+    private func server(_ address: Address) async throws -> [Finding] {
+        let client = try connection.client
+        defer { Task { await client.close() } }
+        let admin = Weir_Admin_V1_AdminStub(client)
+        let options = WeirClient.CallOptions(timeout: .seconds(10))
+        do {
+            let fleet = try await admin.listInstances(.init(), options)
+            var findings: [Finding] = []
+            let own = fleet.instances.first { $0.answering }
+            findings.append(
+                .ok("admin port", "\(address) answers: weir \(own?.version ?? "?")"))
+            findings.append(await data(own, admin: address))
+            let before = Date.now.timeIntervalSince1970
+            let stats = try await admin.getStats(.init(), options)
+            if let time = stats.time {
+                findings.append(
+                    ServerChecks.clock(
+                        server: Double(time.seconds) + Double(time.nanos) / 1e9,
+                        local: before...max(before, Date.now.timeIntervalSince1970)))
+            }
+            findings += ServerChecks.store(fleet)
+            findings += ServerChecks.backends(
+                try await admin.listBackends(.init(), options).backends)
+            findings += ServerChecks.endpoints(
+                try await admin.listEndpoints(.init(), options).endpoints)
+            findings += ServerChecks.rollouts(
+                try await admin.listRollouts(.init(), options).rollouts)
+            return findings
+        } catch let error as RPCError {
+            return [ServerChecks.unreachable(error, address)]
+        }
+    }
+
+    /// Asks the health service of the data port.
+    private func data(
+        _ instance: Weir_Admin_V1_Instance?, admin: Address
+    ) async -> Finding {
+        let subject = "data port"
+        let given = address ?? ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
+        guard let text = given ?? instance?.dataAddress, let named = try? Address(text) else {
+            return .warning(subject, "its address is unknown: use --address")
+        }
+        // A server that listens on all addresses is asked at the host of its admin port.
+        let listensOnAll = ["0.0.0.0", "::"].contains(named.host)
+        let address = listensOnAll ? Address(host: admin.host, port: named.port) : named
+        do {
+            let client = try WeirClient.forCommand(address, tls: tls.settings)
+            defer { Task { await client.close() } }
+            let reply: Grpc_Health_V1_HealthCheckResponse = try await client.unary(
+                "/grpc.health.v1.Health/Check", Grpc_Health_V1_HealthCheckRequest(),
+                .init(timeout: .seconds(5)))
+            return reply.status == .serving
+                ? .ok(subject, "\(address) serves")
+                : .failure(subject, "\(address) answers, but its health is not SERVING")
+        } catch let error as RPCError {
+            return .failure(
+                subject,
+                "\(address) does not answer: \(error.message); check --address and the "
+                    + "TLS options")
+        } catch {
+            return .failure(subject, "\(address): \(error)")
+        }
+    }
+}
+
+/// Values of this machine.
+private enum Machine {
+    /// `net.core.somaxconn`; nil where Linux's /proc is missing.
+    static var backlog: Int? {
+        guard
+            let text = try? String(contentsOfFile: "/proc/sys/net/core/somaxconn", encoding: .utf8)
+        else { return nil }
+        return Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+
+    /// Nil if the directory does not exist.
+    static func freeBytes(in directory: String) -> UInt64? {
+        let attributes = try? FileManager.default.attributesOfFileSystem(forPath: directory)
+        return (attributes?[.systemFreeSize] as? NSNumber)?.uint64Value
+    }
+}
