@@ -25,8 +25,8 @@ from weir.request import Headers, MultiDict, Request
 from weir.rollouts import Rollout, RolloutGate, RolloutPlan, RolloutStart
 from weir.types import (
     Backend, BackendStats, Change, CorsPolicy, Endpoint, Explanation, FieldDifference, Freeze,
-    Instance, Latency, ObjectChange, Replica, Revision, ShadowComparison, ShadowReport, StateChange,
-    Stats,
+    HttpShardKey, Instance, Latency, ObjectChange, Replica, Revision, ShadowComparison,
+    ShadowReport, StateChange, Stats,
     TrafficChange,
 )
 
@@ -36,8 +36,8 @@ __all__ = [
     "AffinityMap", "AlreadyExists", "Backend", "BackendConfig", "BackendFailed", "BackendInUse",
     "BackendStats", "Cancelled", "Change", "Client", "ClientClosed", "ConfigError",
     "CorsPolicy", "DeadlineExceeded", "EncodingError", "Endpoint", "Explanation",
-    "FailedPrecondition", "FieldDifference", "Freeze", "Handle", "Headers", "Instance",
-    "InvalidArgument", "InvalidRoute", "InvalidTraffic", "Latency", "MultiDict", "NotFound",
+    "FailedPrecondition", "FieldDifference", "Freeze", "Handle", "Headers",
+    "HttpShardKey", "Instance", "InvalidArgument", "InvalidRoute", "InvalidTraffic", "Latency", "MultiDict", "NotFound",
     "ObjectChange", "Owner", "PermissionDenied", "Replica", "Request", "ResourceExhausted",
     "Response", "Result", "Revision", "RevisionConflict", "RevisionNotKept", "Rollout",
     "RolloutGate", "RolloutPlan", "RolloutStart", "ShadowComparison", "ShadowReport",
