@@ -77,7 +77,7 @@ extension ServedPort {
         switch routes.match(isPreflight ? asked ?? "" : head.method, path) {
         case .method(let method):
             let bytes = Array(method.description.utf8)
-            guard let resolved = router.resolve(bytes[...], on: self) else { return nil }
+            guard let resolved = router.resolve(bytes, on: self) else { return nil }
             let cors = policy(resolved, nil, router)
             guard isPreflight else {
                 return HTTPRoute(kind: .transcoded(path, resolved), cors: cors)
