@@ -82,7 +82,7 @@ extension ServedPort {
         switch routes.match(isPreflight ? asked ?? "" : head.method, path) {
         case .method(let method):
             let bytes = Array(method.description.utf8)
-            guard let resolved = router.resolve(bytes[...], on: self) else { return nil }
+            guard let resolved = router.resolve(bytes, on: self) else { return nil }
             let endpoint = endpoint(of: resolved, router)
             let cors = endpoint?.cors
             guard isPreflight else {
