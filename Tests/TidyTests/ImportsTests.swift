@@ -43,8 +43,8 @@ internal import Testing
         (
             "Weir",
             [
-                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
-                "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
+                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages",
+                "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),
