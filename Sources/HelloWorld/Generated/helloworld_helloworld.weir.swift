@@ -110,6 +110,53 @@ public struct Helloworld_GreeterStub: Sendable {
     }
 }
 
+/// Implements `helloworld.Greeter`. A method that throws an `RPCError` ends its
+/// call with that status.
+public protocol Helloworld_GreeterService: Sendable {
+    /// `SayHello`
+    func sayHello(
+        _ request: Helloworld_HelloRequest, _ context: CallContext
+    ) async throws -> Helloworld_HelloReply
+
+    /// `SayHelloStreamReply`
+    func sayHelloStreamReply(
+        _ request: Helloworld_HelloRequest, _ replies: ReplyWriter<Helloworld_HelloReply>, _ context: CallContext
+    ) async throws
+
+    /// `SayHelloBidiStream`
+    func sayHelloBidiStream(
+        _ requests: RequestStream<Helloworld_HelloRequest>, _ replies: ReplyWriter<Helloworld_HelloReply>, _ context: CallContext
+    ) async throws
+
+    /// `SayHelloToAll`
+    func sayHelloToAll(
+        _ requests: RequestStream<Helloworld_HelloRequest>, _ context: CallContext
+    ) async throws -> Helloworld_HelloReply
+}
+
+extension Helloworld_GreeterService {
+    /// The service, for a `HandlerBackend`.
+    public var weirService: Service {
+        Service("helloworld.Greeter")
+            .unary("SayHello") {
+                (request: Helloworld_HelloRequest, context: CallContext) in
+                try await self.sayHello(request, context)
+            }
+            .serverStreaming("SayHelloStreamReply") {
+                (request: Helloworld_HelloRequest, replies: ReplyWriter<Helloworld_HelloReply>, context: CallContext) in
+                try await self.sayHelloStreamReply(request, replies, context)
+            }
+            .bidirectional("SayHelloBidiStream") {
+                (request: RequestStream<Helloworld_HelloRequest>, replies: ReplyWriter<Helloworld_HelloReply>, context: CallContext) in
+                try await self.sayHelloBidiStream(request, replies, context)
+            }
+            .clientStreaming("SayHelloToAll") {
+                (request: RequestStream<Helloworld_HelloRequest>, context: CallContext) in
+                try await self.sayHelloToAll(request, context)
+            }
+    }
+}
+
 extension ProtobufCBinaryData {
     fileprivate init(_ bytes: UnsafeMutableBufferPointer<UInt8>) {
         unsafe self.init(len: bytes.count, data: bytes.baseAddress)

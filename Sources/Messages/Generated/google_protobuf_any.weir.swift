@@ -5,14 +5,14 @@ internal import CProtobufC
 internal import CWeirProtos
 
 /// `google/protobuf/any.proto`, as reflection serves it.
-public enum Google_Protobuf_AnyProto {
+public enum WeirProtobuf_AnyProto {
     public static let file = ProtoFile(
         base64: "Chlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvEg9nb29nbGUucHJvdG9idWYiNgoDQW55EhkKCHR5cGVfdXJsGAEgASgJUgd0eXBlVXJsEhQKBXZhbHVlGAIgASgMUgV2YWx1ZUJ2ChNjb20uZ29vZ2xlLnByb3RvYnVmQghBbnlQcm90b1ABWixnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9hbnlwYqICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z",
         imports: [])
 }
 
 /// `google.protobuf.Any`
-public struct Google_Protobuf_Any: ProtobufMessage {
+public struct WeirProtobuf_Any: ProtobufMessage {
     /// Field 1, `type_url`.
     public var typeUrl: String = ""
     /// Field 2, `value`.
@@ -30,7 +30,7 @@ public struct Google_Protobuf_Any: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.Any" }
     public static let _layout = unsafe MessageLayout(google__protobuf__any__init)
-    public static var _file: ProtoFile { Google_Protobuf_AnyProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_AnyProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Any.self)

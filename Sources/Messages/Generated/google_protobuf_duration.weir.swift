@@ -5,14 +5,14 @@ internal import CProtobufC
 internal import CWeirProtos
 
 /// `google/protobuf/duration.proto`, as reflection serves it.
-public enum Google_Protobuf_DurationProto {
+public enum WeirProtobuf_DurationProto {
     public static let file = ProtoFile(
         base64: "Ch5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiI6CghEdXJhdGlvbhIYCgdzZWNvbmRzGAEgASgDUgdzZWNvbmRzEhQKBW5hbm9zGAIgASgFUgVuYW5vc0KDAQoTY29tLmdvb2dsZS5wcm90b2J1ZkINRHVyYXRpb25Qcm90b1ABWjFnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9kdXJhdGlvbnBi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=",
         imports: [])
 }
 
 /// `google.protobuf.Duration`
-public struct Google_Protobuf_Duration: ProtobufMessage {
+public struct WeirProtobuf_Duration: ProtobufMessage {
     /// Field 1, `seconds`.
     public var seconds: Int64 = 0
     /// Field 2, `nanos`.
@@ -30,7 +30,7 @@ public struct Google_Protobuf_Duration: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.Duration" }
     public static let _layout = unsafe MessageLayout(google__protobuf__duration__init)
-    public static var _file: ProtoFile { Google_Protobuf_DurationProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_DurationProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Duration.self)

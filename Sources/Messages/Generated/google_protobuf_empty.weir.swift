@@ -5,20 +5,20 @@ internal import CProtobufC
 internal import CWeirProtos
 
 /// `google/protobuf/empty.proto`, as reflection serves it.
-public enum Google_Protobuf_EmptyProto {
+public enum WeirProtobuf_EmptyProto {
     public static let file = ProtoFile(
         base64: "Chtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIHCgVFbXB0eUJ9ChNjb20uZ29vZ2xlLnByb3RvYnVmQgpFbXB0eVByb3RvUAFaLmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2VtcHR5cGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMw==",
         imports: [])
 }
 
 /// `google.protobuf.Empty`
-public struct Google_Protobuf_Empty: ProtobufMessage {
+public struct WeirProtobuf_Empty: ProtobufMessage {
 
     public init() {}
 
     public static var messageName: String? { "google.protobuf.Empty" }
     public static let _layout = unsafe MessageLayout(google__protobuf__empty__init)
-    public static var _file: ProtoFile { Google_Protobuf_EmptyProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_EmptyProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         _ = unsafe _cMessage

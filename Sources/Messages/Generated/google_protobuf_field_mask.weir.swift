@@ -5,14 +5,14 @@ internal import CProtobufC
 internal import CWeirProtos
 
 /// `google/protobuf/field_mask.proto`, as reflection serves it.
-public enum Google_Protobuf_FieldMaskProto {
+public enum WeirProtobuf_FieldMaskProto {
     public static let file = ProtoFile(
         base64: "CiBnb29nbGUvcHJvdG9idWYvZmllbGRfbWFzay5wcm90bxIPZ29vZ2xlLnByb3RvYnVmIiEKCUZpZWxkTWFzaxIUCgVwYXRocxgBIAMoCVIFcGF0aHNChQEKE2NvbS5nb29nbGUucHJvdG9idWZCDkZpZWxkTWFza1Byb3RvUAFaMmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2ZpZWxkbWFza3Bi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=",
         imports: [])
 }
 
 /// `google.protobuf.FieldMask`
-public struct Google_Protobuf_FieldMask: ProtobufMessage {
+public struct WeirProtobuf_FieldMask: ProtobufMessage {
     /// Field 1, `paths`.
     public var paths: [String] = []
 
@@ -26,7 +26,7 @@ public struct Google_Protobuf_FieldMask: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.FieldMask" }
     public static let _layout = unsafe MessageLayout(google__protobuf__field_mask__init)
-    public static var _file: ProtoFile { Google_Protobuf_FieldMaskProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_FieldMaskProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__FieldMask.self)

@@ -5,28 +5,28 @@ internal import CProtobufC
 internal import CWeirProtos
 
 /// `google/protobuf/struct.proto`, as reflection serves it.
-public enum Google_Protobuf_StructProto {
+public enum WeirProtobuf_StructProto {
     public static let file = ProtoFile(
         base64: "Chxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvEg9nb29nbGUucHJvdG9idWYimAEKBlN0cnVjdBI7CgZmaWVsZHMYASADKAsyIy5nb29nbGUucHJvdG9idWYuU3RydWN0LkZpZWxkc0VudHJ5UgZmaWVsZHMaUQoLRmllbGRzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSLAoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSBXZhbHVlOgI4ASKyAgoFVmFsdWUSOwoKbnVsbF92YWx1ZRgBIAEoDjIaLmdvb2dsZS5wcm90b2J1Zi5OdWxsVmFsdWVIAFIJbnVsbFZhbHVlEiMKDG51bWJlcl92YWx1ZRgCIAEoAUgAUgtudW1iZXJWYWx1ZRIjCgxzdHJpbmdfdmFsdWUYAyABKAlIAFILc3RyaW5nVmFsdWUSHwoKYm9vbF92YWx1ZRgEIAEoCEgAUglib29sVmFsdWUSPAoMc3RydWN0X3ZhbHVlGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAUgtzdHJ1Y3RWYWx1ZRI7CgpsaXN0X3ZhbHVlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUgAUglsaXN0VmFsdWVCBgoEa2luZCI7CglMaXN0VmFsdWUSLgoGdmFsdWVzGAEgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUgZ2YWx1ZXMqGwoJTnVsbFZhbHVlEg4KCk5VTExfVkFMVUUQAEJ/ChNjb20uZ29vZ2xlLnByb3RvYnVmQgtTdHJ1Y3RQcm90b1ABWi9nb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9zdHJ1Y3RwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z",
         imports: [])
 }
 
 /// `google.protobuf.Struct`
-public struct Google_Protobuf_Struct: ProtobufMessage {
+public struct WeirProtobuf_Struct: ProtobufMessage {
     /// Field 1, `fields`.
-    public var fields: [String: Google_Protobuf_Value] = [:]
+    public var fields: [String: WeirProtobuf_Value] = [:]
 
     public init() {}
 
     public init(
-        fields: [String: Google_Protobuf_Value] = [:]
+        fields: [String: WeirProtobuf_Value] = [:]
     ) {
         self.fields = fields
     }
 
     public static var messageName: String? { "google.protobuf.Struct" }
     public static let _layout = unsafe MessageLayout(google__protobuf__struct__init)
-    public static var _file: ProtoFile { Google_Protobuf_StructProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_StructProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Struct.self)
@@ -34,7 +34,7 @@ public struct Google_Protobuf_Struct: ProtobufMessage {
             guard let entry = unsafe c.pointee.fields[index] else { continue }
             let key = unsafe entry.pointee.key
             guard let value = unsafe entry.pointee.value else { continue }
-            self.fields[try unsafe Arena.text(key.data, key.len, field: "google.protobuf.Struct.key")] = try unsafe Google_Protobuf_Value(_cMessage: value)
+            self.fields[try unsafe Arena.text(key.data, key.len, field: "google.protobuf.Struct.key")] = try unsafe WeirProtobuf_Value(_cMessage: value)
         }
     }
 
@@ -53,15 +53,15 @@ public struct Google_Protobuf_Struct: ProtobufMessage {
 }
 
 /// `google.protobuf.Value`
-public struct Google_Protobuf_Value: ProtobufMessage {
+public struct WeirProtobuf_Value: ProtobufMessage {
     /// Which field of `oneof kind` is set.
     public enum OneOf_Kind: Hashable, Sendable {
-        case nullValue(Google_Protobuf_NullValue)
+        case nullValue(WeirProtobuf_NullValue)
         case numberValue(Double)
         case stringValue(String)
         case boolValue(Bool)
-        case structValue(Google_Protobuf_Struct)
-        case listValue(Google_Protobuf_ListValue)
+        case structValue(WeirProtobuf_Struct)
+        case listValue(WeirProtobuf_ListValue)
     }
     /// `oneof kind`
     public var kind: OneOf_Kind?
@@ -76,14 +76,14 @@ public struct Google_Protobuf_Value: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.Value" }
     public static let _layout = unsafe MessageLayout(google__protobuf__value__init)
-    public static var _file: ProtoFile { Google_Protobuf_StructProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_StructProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Value.self)
         switch unsafe Int(c.pointee.kind_case.rawValue) {
         case 1:
             let value = unsafe c.pointee.null_value
-            self.kind = .nullValue(Google_Protobuf_NullValue(rawValue: Int32(truncatingIfNeeded: value.rawValue)))
+            self.kind = .nullValue(WeirProtobuf_NullValue(rawValue: Int32(truncatingIfNeeded: value.rawValue)))
         case 2:
             let value = unsafe c.pointee.number_value
             self.kind = .numberValue(value)
@@ -95,11 +95,11 @@ public struct Google_Protobuf_Value: ProtobufMessage {
             self.kind = .boolValue(value != 0)
         case 5:
             if let value = unsafe c.pointee.struct_value {
-                self.kind = .structValue(try unsafe Google_Protobuf_Struct(_cMessage: value))
+                self.kind = .structValue(try unsafe WeirProtobuf_Struct(_cMessage: value))
             }
         case 6:
             if let value = unsafe c.pointee.list_value {
-                self.kind = .listValue(try unsafe Google_Protobuf_ListValue(_cMessage: value))
+                self.kind = .listValue(try unsafe WeirProtobuf_ListValue(_cMessage: value))
             }
         default: break
         }
@@ -132,27 +132,27 @@ public struct Google_Protobuf_Value: ProtobufMessage {
 }
 
 /// `google.protobuf.ListValue`
-public struct Google_Protobuf_ListValue: ProtobufMessage {
+public struct WeirProtobuf_ListValue: ProtobufMessage {
     /// Field 1, `values`.
-    public var values: [Google_Protobuf_Value] = []
+    public var values: [WeirProtobuf_Value] = []
 
     public init() {}
 
     public init(
-        values: [Google_Protobuf_Value] = []
+        values: [WeirProtobuf_Value] = []
     ) {
         self.values = values
     }
 
     public static var messageName: String? { "google.protobuf.ListValue" }
     public static let _layout = unsafe MessageLayout(google__protobuf__list_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_StructProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_StructProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__ListValue.self)
         for index in unsafe 0..<c.pointee.n_values {
             guard let value = unsafe c.pointee.values[index] else { continue }
-            self.values.append(try unsafe Google_Protobuf_Value(_cMessage: value))
+            self.values.append(try unsafe WeirProtobuf_Value(_cMessage: value))
         }
     }
 
@@ -167,7 +167,7 @@ public struct Google_Protobuf_ListValue: ProtobufMessage {
 }
 
 /// `google.protobuf.NullValue`; numbers without a name are kept.
-public struct Google_Protobuf_NullValue: RawRepresentable, Hashable, Sendable {
+public struct WeirProtobuf_NullValue: RawRepresentable, Hashable, Sendable {
     public var rawValue: Int32
 
     public init(rawValue: Int32) { self.rawValue = rawValue }

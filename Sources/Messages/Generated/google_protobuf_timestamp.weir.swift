@@ -5,14 +5,14 @@ internal import CProtobufC
 internal import CWeirProtos
 
 /// `google/protobuf/timestamp.proto`, as reflection serves it.
-public enum Google_Protobuf_TimestampProto {
+public enum WeirProtobuf_TimestampProto {
     public static let file = ProtoFile(
         base64: "Ch9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvEg9nb29nbGUucHJvdG9idWYiOwoJVGltZXN0YW1wEhgKB3NlY29uZHMYASABKANSB3NlY29uZHMSFAoFbmFub3MYAiABKAVSBW5hbm9zQoUBChNjb20uZ29vZ2xlLnByb3RvYnVmQg5UaW1lc3RhbXBQcm90b1ABWjJnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi90aW1lc3RhbXBwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z",
         imports: [])
 }
 
 /// `google.protobuf.Timestamp`
-public struct Google_Protobuf_Timestamp: ProtobufMessage {
+public struct WeirProtobuf_Timestamp: ProtobufMessage {
     /// Field 1, `seconds`.
     public var seconds: Int64 = 0
     /// Field 2, `nanos`.
@@ -30,7 +30,7 @@ public struct Google_Protobuf_Timestamp: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.Timestamp" }
     public static let _layout = unsafe MessageLayout(google__protobuf__timestamp__init)
-    public static var _file: ProtoFile { Google_Protobuf_TimestampProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_TimestampProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Timestamp.self)

@@ -5,14 +5,14 @@ internal import CProtobufC
 internal import CWeirProtos
 
 /// `google/protobuf/wrappers.proto`, as reflection serves it.
-public enum Google_Protobuf_WrappersProto {
+public enum WeirProtobuf_WrappersProto {
     public static let file = ProtoFile(
         base64: "Ch5nb29nbGUvcHJvdG9idWYvd3JhcHBlcnMucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIjCgtEb3VibGVWYWx1ZRIUCgV2YWx1ZRgBIAEoAVIFdmFsdWUiIgoKRmxvYXRWYWx1ZRIUCgV2YWx1ZRgBIAEoAlIFdmFsdWUiIgoKSW50NjRWYWx1ZRIUCgV2YWx1ZRgBIAEoA1IFdmFsdWUiIwoLVUludDY0VmFsdWUSFAoFdmFsdWUYASABKARSBXZhbHVlIiIKCkludDMyVmFsdWUSFAoFdmFsdWUYASABKAVSBXZhbHVlIiMKC1VJbnQzMlZhbHVlEhQKBXZhbHVlGAEgASgNUgV2YWx1ZSIhCglCb29sVmFsdWUSFAoFdmFsdWUYASABKAhSBXZhbHVlIiMKC1N0cmluZ1ZhbHVlEhQKBXZhbHVlGAEgASgJUgV2YWx1ZSIiCgpCeXRlc1ZhbHVlEhQKBXZhbHVlGAEgASgMUgV2YWx1ZUKDAQoTY29tLmdvb2dsZS5wcm90b2J1ZkINV3JhcHBlcnNQcm90b1ABWjFnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi93cmFwcGVyc3Bi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=",
         imports: [])
 }
 
 /// `google.protobuf.DoubleValue`
-public struct Google_Protobuf_DoubleValue: ProtobufMessage {
+public struct WeirProtobuf_DoubleValue: ProtobufMessage {
     /// Field 1, `value`.
     public var value: Double = 0
 
@@ -26,7 +26,7 @@ public struct Google_Protobuf_DoubleValue: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.DoubleValue" }
     public static let _layout = unsafe MessageLayout(google__protobuf__double_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__DoubleValue.self)
@@ -40,7 +40,7 @@ public struct Google_Protobuf_DoubleValue: ProtobufMessage {
 }
 
 /// `google.protobuf.FloatValue`
-public struct Google_Protobuf_FloatValue: ProtobufMessage {
+public struct WeirProtobuf_FloatValue: ProtobufMessage {
     /// Field 1, `value`.
     public var value: Float = 0
 
@@ -54,7 +54,7 @@ public struct Google_Protobuf_FloatValue: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.FloatValue" }
     public static let _layout = unsafe MessageLayout(google__protobuf__float_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__FloatValue.self)
@@ -68,7 +68,7 @@ public struct Google_Protobuf_FloatValue: ProtobufMessage {
 }
 
 /// `google.protobuf.Int64Value`
-public struct Google_Protobuf_Int64Value: ProtobufMessage {
+public struct WeirProtobuf_Int64Value: ProtobufMessage {
     /// Field 1, `value`.
     public var value: Int64 = 0
 
@@ -82,7 +82,7 @@ public struct Google_Protobuf_Int64Value: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.Int64Value" }
     public static let _layout = unsafe MessageLayout(google__protobuf__int64_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Int64Value.self)
@@ -96,7 +96,7 @@ public struct Google_Protobuf_Int64Value: ProtobufMessage {
 }
 
 /// `google.protobuf.UInt64Value`
-public struct Google_Protobuf_UInt64Value: ProtobufMessage {
+public struct WeirProtobuf_UInt64Value: ProtobufMessage {
     /// Field 1, `value`.
     public var value: UInt64 = 0
 
@@ -110,7 +110,7 @@ public struct Google_Protobuf_UInt64Value: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.UInt64Value" }
     public static let _layout = unsafe MessageLayout(google__protobuf__uint64_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__UInt64Value.self)
@@ -124,7 +124,7 @@ public struct Google_Protobuf_UInt64Value: ProtobufMessage {
 }
 
 /// `google.protobuf.Int32Value`
-public struct Google_Protobuf_Int32Value: ProtobufMessage {
+public struct WeirProtobuf_Int32Value: ProtobufMessage {
     /// Field 1, `value`.
     public var value: Int32 = 0
 
@@ -138,7 +138,7 @@ public struct Google_Protobuf_Int32Value: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.Int32Value" }
     public static let _layout = unsafe MessageLayout(google__protobuf__int32_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Int32Value.self)
@@ -152,7 +152,7 @@ public struct Google_Protobuf_Int32Value: ProtobufMessage {
 }
 
 /// `google.protobuf.UInt32Value`
-public struct Google_Protobuf_UInt32Value: ProtobufMessage {
+public struct WeirProtobuf_UInt32Value: ProtobufMessage {
     /// Field 1, `value`.
     public var value: UInt32 = 0
 
@@ -166,7 +166,7 @@ public struct Google_Protobuf_UInt32Value: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.UInt32Value" }
     public static let _layout = unsafe MessageLayout(google__protobuf__uint32_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__UInt32Value.self)
@@ -180,7 +180,7 @@ public struct Google_Protobuf_UInt32Value: ProtobufMessage {
 }
 
 /// `google.protobuf.BoolValue`
-public struct Google_Protobuf_BoolValue: ProtobufMessage {
+public struct WeirProtobuf_BoolValue: ProtobufMessage {
     /// Field 1, `value`.
     public var value: Bool = false
 
@@ -194,7 +194,7 @@ public struct Google_Protobuf_BoolValue: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.BoolValue" }
     public static let _layout = unsafe MessageLayout(google__protobuf__bool_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__BoolValue.self)
@@ -208,7 +208,7 @@ public struct Google_Protobuf_BoolValue: ProtobufMessage {
 }
 
 /// `google.protobuf.StringValue`
-public struct Google_Protobuf_StringValue: ProtobufMessage {
+public struct WeirProtobuf_StringValue: ProtobufMessage {
     /// Field 1, `value`.
     public var value: String = ""
 
@@ -222,7 +222,7 @@ public struct Google_Protobuf_StringValue: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.StringValue" }
     public static let _layout = unsafe MessageLayout(google__protobuf__string_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__StringValue.self)
@@ -239,7 +239,7 @@ public struct Google_Protobuf_StringValue: ProtobufMessage {
 }
 
 /// `google.protobuf.BytesValue`
-public struct Google_Protobuf_BytesValue: ProtobufMessage {
+public struct WeirProtobuf_BytesValue: ProtobufMessage {
     /// Field 1, `value`.
     public var value: [UInt8] = []
 
@@ -253,7 +253,7 @@ public struct Google_Protobuf_BytesValue: ProtobufMessage {
 
     public static var messageName: String? { "google.protobuf.BytesValue" }
     public static let _layout = unsafe MessageLayout(google__protobuf__bytes_value__init)
-    public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
+    public static var _file: ProtoFile { WeirProtobuf_WrappersProto.file }
 
     public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__BytesValue.self)

@@ -8,7 +8,7 @@ internal import CWeirProtos
 package enum Google_Rpc_ErrorDetailsProto {
     package static let file = ProtoFile(
         base64: "Ch5nb29nbGUvcnBjL2Vycm9yX2RldGFpbHMucHJvdG8SCmdvb2dsZS5ycGMaHmdvb2dsZS9wcm90b2J1Zi9kdXJhdGlvbi5wcm90byK5AQoJRXJyb3JJbmZvEhYKBnJlYXNvbhgBIAEoCVIGcmVhc29uEhYKBmRvbWFpbhgCIAEoCVIGZG9tYWluEj8KCG1ldGFkYXRhGAMgAygLMiMuZ29vZ2xlLnJwYy5FcnJvckluZm8uTWV0YWRhdGFFbnRyeVIIbWV0YWRhdGEaOwoNTWV0YWRhdGFFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBIqgBCgpCYWRSZXF1ZXN0ElAKEGZpZWxkX3Zpb2xhdGlvbnMYASADKAsyJS5nb29nbGUucnBjLkJhZFJlcXVlc3QuRmllbGRWaW9sYXRpb25SD2ZpZWxkVmlvbGF0aW9ucxpICg5GaWVsZFZpb2xhdGlvbhIUCgVmaWVsZBgBIAEoCVIFZmllbGQSIAoLZGVzY3JpcHRpb24YAiABKAlSC2Rlc2NyaXB0aW9uIkcKCVJldHJ5SW5mbxI6CgtyZXRyeV9kZWxheRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIKcmV0cnlEZWxheWIGcHJvdG8z",
-        imports: [Google_Protobuf_DurationProto.file])
+        imports: [WeirProtobuf_DurationProto.file])
 }
 
 /// `google.rpc.ErrorInfo`
@@ -150,12 +150,12 @@ extension Google_Rpc_BadRequest {
 /// `google.rpc.RetryInfo`
 package struct Google_Rpc_RetryInfo: ProtobufMessage {
     /// Field 1, `retry_delay`.
-    package var retryDelay: Google_Protobuf_Duration?
+    package var retryDelay: WeirProtobuf_Duration?
 
     package init() {}
 
     package init(
-        retryDelay: Google_Protobuf_Duration? = nil
+        retryDelay: WeirProtobuf_Duration? = nil
     ) {
         self.retryDelay = retryDelay
     }
@@ -166,7 +166,7 @@ package struct Google_Rpc_RetryInfo: ProtobufMessage {
 
     package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Rpc__RetryInfo.self)
-        if let value = unsafe c.pointee.retry_delay { self.retryDelay = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.retry_delay { self.retryDelay = try unsafe WeirProtobuf_Duration(_cMessage: value) }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {

@@ -8,7 +8,7 @@ internal import CWeirProtos
 package enum Google_Rpc_StatusProto {
     package static let file = ProtoFile(
         base64: "Chdnb29nbGUvcnBjL3N0YXR1cy5wcm90bxIKZ29vZ2xlLnJwYxoZZ29vZ2xlL3Byb3RvYnVmL2FueS5wcm90byJmCgZTdGF0dXMSEgoEY29kZRgBIAEoBVIEY29kZRIYCgdtZXNzYWdlGAIgASgJUgdtZXNzYWdlEi4KB2RldGFpbHMYAyADKAsyFC5nb29nbGUucHJvdG9idWYuQW55UgdkZXRhaWxzYgZwcm90bzM=",
-        imports: [Google_Protobuf_AnyProto.file])
+        imports: [WeirProtobuf_AnyProto.file])
 }
 
 /// `google.rpc.Status`
@@ -18,14 +18,14 @@ package struct Google_Rpc_Status: ProtobufMessage {
     /// Field 2, `message`.
     package var message: String = ""
     /// Field 3, `details`.
-    package var details: [Google_Protobuf_Any] = []
+    package var details: [WeirProtobuf_Any] = []
 
     package init() {}
 
     package init(
         code: Int32 = 0,
         message: String = "",
-        details: [Google_Protobuf_Any] = []
+        details: [WeirProtobuf_Any] = []
     ) {
         self.code = code
         self.message = message
@@ -45,7 +45,7 @@ package struct Google_Rpc_Status: ProtobufMessage {
         }
         for index in unsafe 0..<c.pointee.n_details {
             guard let value = unsafe c.pointee.details[index] else { continue }
-            self.details.append(try unsafe Google_Protobuf_Any(_cMessage: value))
+            self.details.append(try unsafe WeirProtobuf_Any(_cMessage: value))
         }
     }
 

@@ -8,7 +8,7 @@ internal import CWeirProtos
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
         base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8ioAQKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cxIzCgZmcmVlemUYDSABKAsyGy53ZWlyLnN0b3JlLnYxLkZyZWV6ZUNoYW5nZVIGZnJlZXplIj0KDEZyZWV6ZUNoYW5nZRItCgZmcmVlemUYASABKAsyFS53ZWlyLmFkbWluLnYxLkZyZWV6ZVIGZnJlZXplIvoCCgpDaGVja3BvaW50EhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIyCghiYWNrZW5kcxgCIAMoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZFIIYmFja2VuZHMSNQoJZW5kcG9pbnRzGAMgAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEhIKBGhhc2gYBCABKAZSBGhhc2gSJQoOZWFybGllcl9oYXNoZXMYBSADKAZSDWVhcmxpZXJIYXNoZXMSGgoIaWRlbnRpdHkYBiABKAZSCGlkZW50aXR5EicKD2Rlc2NyaXB0b3Jfc2V0cxgHIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYCCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cxItCgZmcmVlemUYCSABKAsyFS53ZWlyLmFkbWluLnYxLkZyZWV6ZVIGZnJlZXplInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMikQUKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcxI3CgpyYXRlX2xpbWl0GAkgASgLMhgud2Vpci5hZG1pbi52MS5SYXRlTGltaXRSCXJhdGVMaW1pdBIwCgdyb2xsb3V0GAogASgLMhYud2Vpci5zdG9yZS52MS5Sb2xsb3V0Ugdyb2xsb3V0EjEKCHRpbWVfYm94GAsgASgLMhYud2Vpci5zdG9yZS52MS5UaW1lQm94Ugd0aW1lQm94EhgKB21ldGhvZHMYDCADKAlSB21ldGhvZHMSLQoEY29ycxgNIAEoCzIZLndlaXIuYWRtaW4udjEuQ29yc1BvbGljeVIEY29ycxJBCg5odHRwX3NoYXJkX2tleRgOIAEoCzIbLndlaXIuYWRtaW4udjEuSHR0cFNoYXJkS2V5UgxodHRwU2hhcmRLZXkiaAoNUm9sbG91dENvdW50cxIaCghpbnN0YW5jZRgBIAEoCVIIaW5zdGFuY2USOwoJZW5kcG9pbnRzGAIgAygLMh0ud2Vpci5zdG9yZS52MS5FbmRwb2ludENvdW50c1IJZW5kcG9pbnRzIsoDCg5FbmRwb2ludENvdW50cxIaCghlbmRwb2ludBgBIAEoCVIIZW5kcG9pbnQSGAoHcm9sbG91dBgCIAEoBlIHcm9sbG91dBI1CgdzZWNvbmRzGAMgAygLMhsud2Vpci5zdG9yZS52MS5TZWNvbmRDb3VudHNSB3NlY29uZHMSFgoGY29waWVzGAQgASgEUgZjb3BpZXMSGgoIY29tcGFyZWQYBSABKARSCGNvbXBhcmVkEhwKCWRpZmZlcmVudBgGIAEoBFIJZGlmZmVyZW50EisKEmJhZF9vbmx5X2F0X3NoYWRvdxgHIAEoBFIPYmFkT25seUF0U2hhZG93Ei0KE2JhZF9vbmx5X2F0X3ByaW1hcnkYCCABKARSEGJhZE9ubHlBdFByaW1hcnkSLwoTY2FuZGlkYXRlX2VqZWN0aW9ucxgJIAEoBFISY2FuZGlkYXRlRWplY3Rpb25zEi0KEmJhc2VsaW5lX2VqZWN0aW9ucxgKIAEoBFIRYmFzZWxpbmVFamVjdGlvbnMSKgoOZWplY3Rpb25fc2hhcmUYCyABKAFIAFINZWplY3Rpb25TaGFyZYgBAUIRCg9fZWplY3Rpb25fc2hhcmUi7AEKDFNlY29uZENvdW50cxIWCgZzZWNvbmQYASABKARSBnNlY29uZBIbCgZ3ZWlnaHQYAiABKAFIAFIGd2VpZ2h0iAEBEjcKCWNhbmRpZGF0ZRgDIAEoCzIZLndlaXIuc3RvcmUudjEuU2lkZUNvdW50c1IJY2FuZGlkYXRlEjUKCGJhc2VsaW5lGAQgASgLMhkud2Vpci5zdG9yZS52MS5TaWRlQ291bnRzUghiYXNlbGluZRIUCgVlbnRyeRgFIAEoBFIFZW50cnkSFgoGbWV0aG9kGAYgASgJUgZtZXRob2RCCQoHX3dlaWdodCLlAQoKU2lkZUNvdW50cxIYCgdzdGFydGVkGAEgASgEUgdzdGFydGVkEhgKB3Vua2V5ZWQYAiABKARSB3Vua2V5ZWQSEAoDYmFkGAMgASgEUgNiYWQSGwoJa2V5ZWRfYmFkGAQgASgEUghrZXllZEJhZBIZCghiYWRfa2V5cxgFIAMoBlIHYmFkS2V5cxIaCghzdGF0dXNlcxgGIAMoBFIIc3RhdHVzZXMSGAoHYnVja2V0cxgHIAMoDVIHYnVja2V0cxIjCg1idWNrZXRfY291bnRzGAggAygNUgxidWNrZXRDb3VudHMi5gEKB1RpbWVCb3gSIAoLY29uZmlybWFibGUYASABKAhSC2NvbmZpcm1hYmxlEjUKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUghkdXJhdGlvbhI0CgdzdGFydGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHc3RhcnRlZBI0CgZiZWZvcmUYBCADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSBmJlZm9yZRIWCgZhdXRob3IYBSABKAlSBmF1dGhvciLjBgoHUm9sbG91dBIOCgJpZBgBIAEoBlICaWQSLgoEcGxhbhgCIAEoCzIaLndlaXIuYWRtaW4udjEuUm9sbG91dFBsYW5SBHBsYW4SOAoIYmFzZWxpbmUYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSCGJhc2VsaW5lEhYKBmF1dGhvchgEIAEoCVIGYXV0aG9yEjQKB3N0YXJ0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdzdGFydGVkEhwKCWRlY2lzaW9ucxgGIAEoBFIJZGVjaXNpb25zEjEKBXBoYXNlGAcgASgOMhsud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGhhc2VSBXBoYXNlEhIKBHN0ZXAYCCABKA1SBHN0ZXASFAoFcGF1c2UYCSABKAlSBXBhdXNlEj4KDHBhdXNlZF9waGFzZRgKIAEoDjIbLndlaXIuYWRtaW4udjEuUm9sbG91dFBoYXNlUgtwYXVzZWRQaGFzZRIqCg5hZG9wdGVkX3dlaWdodBgLIAEoAUgAUg1hZG9wdGVkV2VpZ2h0iAEBEiUKDmFib3J0X3Bvc2l0aW9uGAwgASgNUg1hYm9ydFBvc2l0aW9uEhYKBnJlYXNvbhgNIAEoCVIGcmVhc29uEjQKCGluX3BoYXNlGA4gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgdpblBoYXNlEi8KBXF1aWV0GA8gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgVxdWlldBIaCghyZXF1ZXN0cxgQIAEoBFIIcmVxdWVzdHMSNAoFZ2F0ZXMYESADKAsyHi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRHYXRlU3Vtc1IFZ2F0ZXMSFAoFZW50cnkYEiABKARSBWVudHJ5EiUKDmV2aWRlbmNlX2VudHJ5GBMgASgEUg1ldmlkZW5jZUVudHJ5EiAKC2RlZmluaXRpb25zGBQgASgGUgtkZWZpbml0aW9ucxIWCgZkaWdlc3QYFSABKAZSBmRpZ2VzdBInCg9lYXJsaWVyX2RpZ2VzdHMYFiADKAZSDmVhcmxpZXJEaWdlc3RzQhEKD19hZG9wdGVkX3dlaWdodCLKAQoPUm9sbG91dFByb2dyZXNzEjAKB3JvbGxvdXQYASABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSFgoGd3JpdGVyGAIgASgJUgZ3cml0ZXISNgoHc2VydmVycxgDIAMoCzIcLndlaXIuc3RvcmUudjEuQ291bnRlZFNlcnZlclIHc2VydmVycxIfCgtmYWlsZWRfa2V5cxgEIAMoBlIKZmFpbGVkS2V5cxIUCgV6ZXJvcxgFIAEoDVIFemVyb3Mi0QIKDUNvdW50ZWRTZXJ2ZXISGgoIaW5zdGFuY2UYASABKAlSCGluc3RhbmNlEhYKBnNlY29uZBgCIAEoBFIGc2Vjb25kEhYKBmNvcGllcxgDIAEoBFIGY29waWVzEhoKCGNvbXBhcmVkGAQgASgEUghjb21wYXJlZBIcCglkaWZmZXJlbnQYBSABKARSCWRpZmZlcmVudBIrChJiYWRfb25seV9hdF9zaGFkb3cYBiABKARSD2JhZE9ubHlBdFNoYWRvdxItChNiYWRfb25seV9hdF9wcmltYXJ5GAcgASgEUhBiYWRPbmx5QXRQcmltYXJ5Ei8KE2NhbmRpZGF0ZV9lamVjdGlvbnMYCCABKARSEmNhbmRpZGF0ZUVqZWN0aW9ucxItChJiYXNlbGluZV9lamVjdGlvbnMYCSABKARSEWJhc2VsaW5lRWplY3Rpb25zIrcBCg9Sb2xsb3V0R2F0ZVN1bXMSEgoEZ2F0ZRgBIAEoCVIEZ2F0ZRIaCghyZXF1ZXN0cxgCIAEoBFIIcmVxdWVzdHMSIwoNY2FuZGlkYXRlX2JhZBgDIAEoBFIMY2FuZGlkYXRlQmFkEiEKDGJhc2VsaW5lX2JhZBgEIAEoBFILYmFzZWxpbmVCYWQSEgoEc3VtcxgFIAMoAVIEc3VtcxIYCgdsZW5ndGhzGAYgAygNUgdsZW5ndGhzIoQCCgtBZmZpbml0eU1hcBIeCgpnZW5lcmF0aW9uGAEgASgEUgpnZW5lcmF0aW9uEhYKBm93bmVycxgCIAMoCVIGb3duZXJzEhYKBnN0YXJ0cxgDIAMoBlIGc3RhcnRzEhgKB2hvbGRlcnMYBCADKA1SB2hvbGRlcnMSFAoFc2luY2UYBSADKARSBXNpbmNlEicKD2xpbmVhZ2VfbGVuZ3RocxgGIAMoDVIObGluZWFnZUxlbmd0aHMSJwoPbGluZWFnZV9ob2xkZXJzGAcgAygNUg5saW5lYWdlSG9sZGVycxIjCg1saW5lYWdlX3NpbmNlGAggAygEUgxsaW5lYWdlU2luY2UibQoEQmxvYhIUCgVieXRlcxgBIAEoDFIFYnl0ZXMSFAoFcGFydHMYAiABKAlSBXBhcnRzEh0KCnBhcnRfY291bnQYAyABKA1SCXBhcnRDb3VudBIaCghyZXZpc2lvbhgEIAEoBFIIcmV2aXNpb25iBnByb3RvMw==",
-        imports: [Google_Protobuf_DurationProto.file, Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
+        imports: [WeirProtobuf_DurationProto.file, WeirProtobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
 /// `weir.store.v1.Revision`
@@ -16,7 +16,7 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
     /// Field 1, `revision`.
     package var revision: UInt64 = 0
     /// Field 2, `time`.
-    package var time: Google_Protobuf_Timestamp?
+    package var time: WeirProtobuf_Timestamp?
     /// Field 3, `author`.
     package var author: String = ""
     /// Field 4, `comment`.
@@ -44,7 +44,7 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
 
     package init(
         revision: UInt64 = 0,
-        time: Google_Protobuf_Timestamp? = nil,
+        time: WeirProtobuf_Timestamp? = nil,
         author: String = "",
         comment: String = "",
         summary: String = "",
@@ -79,7 +79,7 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
     package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__Revision.self)
         self.revision = unsafe c.pointee.revision
-        if let value = unsafe c.pointee.time { self.time = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        if let value = unsafe c.pointee.time { self.time = try unsafe WeirProtobuf_Timestamp(_cMessage: value) }
         do {
             let value = unsafe c.pointee.author
             self.author = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Revision.author")
@@ -828,9 +828,9 @@ package struct Weir_Store_V1_TimeBox: ProtobufMessage {
     /// Field 1, `confirmable`.
     package var confirmable: Bool = false
     /// Field 2, `duration`.
-    package var duration: Google_Protobuf_Duration?
+    package var duration: WeirProtobuf_Duration?
     /// Field 3, `started`.
-    package var started: Google_Protobuf_Timestamp?
+    package var started: WeirProtobuf_Timestamp?
     /// Field 4, `before`.
     package var before: [Weir_Admin_V1_BackendWeight] = []
     /// Field 5, `author`.
@@ -840,8 +840,8 @@ package struct Weir_Store_V1_TimeBox: ProtobufMessage {
 
     package init(
         confirmable: Bool = false,
-        duration: Google_Protobuf_Duration? = nil,
-        started: Google_Protobuf_Timestamp? = nil,
+        duration: WeirProtobuf_Duration? = nil,
+        started: WeirProtobuf_Timestamp? = nil,
         before: [Weir_Admin_V1_BackendWeight] = [],
         author: String = ""
     ) {
@@ -859,8 +859,8 @@ package struct Weir_Store_V1_TimeBox: ProtobufMessage {
     package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__TimeBox.self)
         self.confirmable = unsafe c.pointee.confirmable != 0
-        if let value = unsafe c.pointee.duration { self.duration = try unsafe Google_Protobuf_Duration(_cMessage: value) }
-        if let value = unsafe c.pointee.started { self.started = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        if let value = unsafe c.pointee.duration { self.duration = try unsafe WeirProtobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.started { self.started = try unsafe WeirProtobuf_Timestamp(_cMessage: value) }
         for index in unsafe 0..<c.pointee.n_before {
             guard let value = unsafe c.pointee.before[index] else { continue }
             self.before.append(try unsafe Weir_Admin_V1_BackendWeight(_cMessage: value))
@@ -900,7 +900,7 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
     /// Field 4, `author`.
     package var author: String = ""
     /// Field 5, `started`.
-    package var started: Google_Protobuf_Timestamp?
+    package var started: WeirProtobuf_Timestamp?
     /// Field 6, `decisions`.
     package var decisions: UInt64 = 0
     /// Field 7, `phase`.
@@ -918,9 +918,9 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
     /// Field 13, `reason`.
     package var reason: String = ""
     /// Field 14, `in_phase`.
-    package var inPhase: Google_Protobuf_Duration?
+    package var inPhase: WeirProtobuf_Duration?
     /// Field 15, `quiet`.
-    package var quiet: Google_Protobuf_Duration?
+    package var quiet: WeirProtobuf_Duration?
     /// Field 16, `requests`.
     package var requests: UInt64 = 0
     /// Field 17, `gates`.
@@ -943,7 +943,7 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
         plan: Weir_Admin_V1_RolloutPlan? = nil,
         baseline: [Weir_Admin_V1_BackendWeight] = [],
         author: String = "",
-        started: Google_Protobuf_Timestamp? = nil,
+        started: WeirProtobuf_Timestamp? = nil,
         decisions: UInt64 = 0,
         phase: Weir_Admin_V1_RolloutPhase = Weir_Admin_V1_RolloutPhase(rawValue: 0),
         step: UInt32 = 0,
@@ -952,8 +952,8 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
         adoptedWeight: Double? = nil,
         abortPosition: UInt32 = 0,
         reason: String = "",
-        inPhase: Google_Protobuf_Duration? = nil,
-        quiet: Google_Protobuf_Duration? = nil,
+        inPhase: WeirProtobuf_Duration? = nil,
+        quiet: WeirProtobuf_Duration? = nil,
         requests: UInt64 = 0,
         gates: [Weir_Store_V1_RolloutGateSums] = [],
         entry: UInt64 = 0,
@@ -1002,7 +1002,7 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
             let value = unsafe c.pointee.author
             self.author = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Rollout.author")
         }
-        if let value = unsafe c.pointee.started { self.started = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        if let value = unsafe c.pointee.started { self.started = try unsafe WeirProtobuf_Timestamp(_cMessage: value) }
         self.decisions = unsafe c.pointee.decisions
         self.phase = Weir_Admin_V1_RolloutPhase(rawValue: Int32(truncatingIfNeeded: unsafe c.pointee.phase.rawValue))
         self.step = unsafe c.pointee.step
@@ -1020,8 +1020,8 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
             let value = unsafe c.pointee.reason
             self.reason = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Rollout.reason")
         }
-        if let value = unsafe c.pointee.in_phase { self.inPhase = try unsafe Google_Protobuf_Duration(_cMessage: value) }
-        if let value = unsafe c.pointee.quiet { self.quiet = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.in_phase { self.inPhase = try unsafe WeirProtobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.quiet { self.quiet = try unsafe WeirProtobuf_Duration(_cMessage: value) }
         self.requests = unsafe c.pointee.requests
         for index in unsafe 0..<c.pointee.n_gates {
             guard let value = unsafe c.pointee.gates[index] else { continue }

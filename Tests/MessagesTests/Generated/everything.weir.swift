@@ -9,7 +9,7 @@ package import Messages
 package enum Weir_Test_EverythingProto {
     package static let file = ProtoFile(
         base64: "ChBldmVyeXRoaW5nLnByb3RvEgl3ZWlyLnRlc3QaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8i0xAKCkV2ZXJ5dGhpbmcSIQoMZG91YmxlX3ZhbHVlGAEgASgBUgtkb3VibGVWYWx1ZRIfCgtmbG9hdF92YWx1ZRgCIAEoAlIKZmxvYXRWYWx1ZRIfCgtpbnQzMl92YWx1ZRgDIAEoBVIKaW50MzJWYWx1ZRIfCgtpbnQ2NF92YWx1ZRgEIAEoA1IKaW50NjRWYWx1ZRIhCgx1aW50MzJfdmFsdWUYBSABKA1SC3VpbnQzMlZhbHVlEiEKDHVpbnQ2NF92YWx1ZRgGIAEoBFILdWludDY0VmFsdWUSIQoMc2ludDMyX3ZhbHVlGAcgASgRUgtzaW50MzJWYWx1ZRIhCgxzaW50NjRfdmFsdWUYCCABKBJSC3NpbnQ2NFZhbHVlEiMKDWZpeGVkMzJfdmFsdWUYCSABKAdSDGZpeGVkMzJWYWx1ZRIjCg1maXhlZDY0X3ZhbHVlGAogASgGUgxmaXhlZDY0VmFsdWUSJQoOc2ZpeGVkMzJfdmFsdWUYCyABKA9SDXNmaXhlZDMyVmFsdWUSJQoOc2ZpeGVkNjRfdmFsdWUYDCABKBBSDXNmaXhlZDY0VmFsdWUSHQoKYm9vbF92YWx1ZRgNIAEoCFIJYm9vbFZhbHVlEiEKDHN0cmluZ192YWx1ZRgOIAEoCVILc3RyaW5nVmFsdWUSHwoLYnl0ZXNfdmFsdWUYDyABKAxSCmJ5dGVzVmFsdWUSLgoEa2luZBgQIAEoDjIaLndlaXIudGVzdC5FdmVyeXRoaW5nLktpbmRSBGtpbmQSNAoGbmVzdGVkGBEgASgLMhwud2Vpci50ZXN0LkV2ZXJ5dGhpbmcuTmVzdGVkUgZuZXN0ZWQSLgoEdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSGAoHbnVtYmVycxgTIAMoBVIHbnVtYmVycxIUCgV0ZXh0cxgUIAMoCVIFdGV4dHMSFAoFYmxvYnMYFSADKAxSBWJsb2JzEhQKBWZsYWdzGBYgAygIUgVmbGFncxIwCgVraW5kcxgXIAMoDjIaLndlaXIudGVzdC5FdmVyeXRoaW5nLktpbmRSBWtpbmRzEhgKB2RvdWJsZXMYGCADKAFSB2RvdWJsZXMSEgoEaW5pdBgtIAMoCVIEaW5pdBImCgxtYXliZV9udW1iZXIYGSABKAVIAVILbWF5YmVOdW1iZXKIAQESIgoKbWF5YmVfdGV4dBgaIAEoCUgCUgltYXliZVRleHSIAQESIgoKbWF5YmVfZmxhZxgbIAEoCEgDUgltYXliZUZsYWeIAQESPgoKbWF5YmVfa2luZBgcIAEoDjIaLndlaXIudGVzdC5FdmVyeXRoaW5nLktpbmRIBFIJbWF5YmVLaW5kiAEBEjkKBmNvdW50cxgdIAMoCzIhLndlaXIudGVzdC5FdmVyeXRoaW5nLkNvdW50c0VudHJ5UgZjb3VudHMSQAoJYnlfbnVtYmVyGB4gAygLMiMud2Vpci50ZXN0LkV2ZXJ5dGhpbmcuQnlOdW1iZXJFbnRyeVIIYnlOdW1iZXISOgoHYnlfZmxhZxgfIAMoCzIhLndlaXIudGVzdC5FdmVyeXRoaW5nLkJ5RmxhZ0VudHJ5UgZieUZsYWcSJQoNY2hvaWNlX251bWJlchggIAEoBUgAUgxjaG9pY2VOdW1iZXISIQoLY2hvaWNlX3RleHQYISABKAlIAFIKY2hvaWNlVGV4dBJDCg1jaG9pY2VfbmVzdGVkGCIgASgLMhwud2Vpci50ZXN0LkV2ZXJ5dGhpbmcuTmVzdGVkSABSDGNob2ljZU5lc3RlZBIhCgtjaG9pY2VfZmxhZxgjIAEoCEgAUgpjaG9pY2VGbGFnEj0KC2Nob2ljZV9raW5kGCQgASgOMhoud2Vpci50ZXN0LkV2ZXJ5dGhpbmcuS2luZEgAUgpjaG9pY2VLaW5kEiMKDGNob2ljZV9ieXRlcxglIAEoDEgAUgtjaG9pY2VCeXRlcxIUCgVjbGFzcxgmIAEoCVIFY2xhc3MSGAoHZGVmYXVsdBgnIAEoBVIHZGVmYXVsdBISCgRzZWxmGCggASgIUgRzZWxmEhQKBXZhbHVlGCkgASgJUgV2YWx1ZRIUCgVpbmRleBgqIAEoCVIFaW5kZXgSDAoBYxgrIAEoCVIBYxIUCgVhcmVuYRgsIAEoCVIFYXJlbmEaVgoGTmVzdGVkEhIKBHRleHQYASABKAlSBHRleHQSOAoIY2hpbGRyZW4YAiADKAsyHC53ZWlyLnRlc3QuRXZlcnl0aGluZy5OZXN0ZWRSCGNoaWxkcmVuGjkKC0NvdW50c0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgDUgV2YWx1ZToCOAEaWQoNQnlOdW1iZXJFbnRyeRIQCgNrZXkYASABKAVSA2tleRIyCgV2YWx1ZRgCIAEoCzIcLndlaXIudGVzdC5FdmVyeXRoaW5nLk5lc3RlZFIFdmFsdWU6AjgBGlUKC0J5RmxhZ0VudHJ5EhAKA2tleRgBIAEoCFIDa2V5EjAKBXZhbHVlGAIgASgOMhoud2Vpci50ZXN0LkV2ZXJ5dGhpbmcuS2luZFIFdmFsdWU6AjgBIkYKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgwKCEtJTkRfT05FEAESGgoNS0lORF9ORUdBVElWRRD///////////8BQggKBmNob2ljZUIPCg1fbWF5YmVfbnVtYmVyQg0KC19tYXliZV90ZXh0Qg0KC19tYXliZV9mbGFnQg0KC19tYXliZV9raW5kYgZwcm90bzM=",
-        imports: [Google_Protobuf_TimestampProto.file])
+        imports: [WeirProtobuf_TimestampProto.file])
 }
 
 /// `weir.test.Everything`
@@ -49,7 +49,7 @@ package struct Weir_Test_Everything: ProtobufMessage {
     /// Field 17, `nested`.
     package var nested: Weir_Test_Everything.Nested?
     /// Field 18, `time`.
-    package var time: Google_Protobuf_Timestamp?
+    package var time: WeirProtobuf_Timestamp?
     /// Field 19, `numbers`.
     package var numbers: [Int32] = []
     /// Field 20, `texts`.
@@ -124,7 +124,7 @@ package struct Weir_Test_Everything: ProtobufMessage {
         bytesValue: [UInt8] = [],
         kind: Weir_Test_Everything.Kind = Weir_Test_Everything.Kind(rawValue: 0),
         nested: Weir_Test_Everything.Nested? = nil,
-        time: Google_Protobuf_Timestamp? = nil,
+        time: WeirProtobuf_Timestamp? = nil,
         numbers: [Int32] = [],
         texts: [String] = [],
         blobs: [[UInt8]] = [],
@@ -219,7 +219,7 @@ package struct Weir_Test_Everything: ProtobufMessage {
         }
         self.kind = Weir_Test_Everything.Kind(rawValue: Int32(truncatingIfNeeded: unsafe c.pointee.kind.rawValue))
         if let value = unsafe c.pointee.nested { self.nested = try unsafe Weir_Test_Everything.Nested(_cMessage: value) }
-        if let value = unsafe c.pointee.time { self.time = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        if let value = unsafe c.pointee.time { self.time = try unsafe WeirProtobuf_Timestamp(_cMessage: value) }
         for index in unsafe 0..<c.pointee.n_numbers {
             let value = unsafe c.pointee.numbers[index]
             self.numbers.append(value)

@@ -1486,8 +1486,8 @@ export interface AdminMethods {
   ConfirmTraffic: { request: ConfirmTrafficRequest; response: Endpoint };
   /**
    * Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
-   * except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
-   * candidate more requests.
+   * except for rollbacks, pauses and aborts of rollouts, programs that take over the backends of
+   * their lease, and SetFreeze itself. No rollout gives its candidate more requests.
    */
   SetFreeze: { request: SetFreezeRequest; response: GetFreezeResponse };
   /** Returns the present freeze. */

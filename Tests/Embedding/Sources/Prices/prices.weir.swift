@@ -94,6 +94,26 @@ internal struct Prices_V1_PricesStub: Sendable {
     }
 }
 
+/// Implements `prices.v1.Prices`. A method that throws an `RPCError` ends its
+/// call with that status.
+internal protocol Prices_V1_PricesService: Sendable {
+    /// `GetPrice`
+    func getPrice(
+        _ request: Prices_V1_GetPriceRequest, _ context: CallContext
+    ) async throws -> Prices_V1_GetPriceResponse
+}
+
+extension Prices_V1_PricesService {
+    /// The service, for a `HandlerBackend`.
+    internal var weirService: Service {
+        Service("prices.v1.Prices")
+            .unary("GetPrice") {
+                (request: Prices_V1_GetPriceRequest, context: CallContext) in
+                try await self.getPrice(request, context)
+            }
+    }
+}
+
 extension ProtobufCBinaryData {
     fileprivate init(_ bytes: UnsafeMutableBufferPointer<UInt8>) {
         unsafe self.init(len: bytes.count, data: bytes.baseAddress)
