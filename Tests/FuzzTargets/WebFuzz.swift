@@ -97,6 +97,7 @@ enum WebFuzz {
             switch try? form.request(piece.span.asBytes, isLast: start >= body.count, schema) {
             case .same: frames += piece
             case .bytes(let bytes): frames += bytes
+            case .output: preconditionFailure("a request has no output")
             case nil: return nil
             }
         } while start < body.count
