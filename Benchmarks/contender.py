@@ -30,7 +30,7 @@ def free_port():
 
 
 def cpu_seconds(process):
-    """The CPU time of a process, also of threads that have ended, with the scheduler's precision."""
+    """The CPU time of a process, with that of threads that have ended."""
     # The number that clock_getcpuclockid(3) returns for another process.
     return time.clock_gettime(~process.pid << 3 | 2)
 

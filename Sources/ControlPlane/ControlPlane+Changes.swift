@@ -32,6 +32,8 @@ extension ControlPlane {
     ) async throws -> ControlState.Backend {
         try draft.checkFiles()
         let registered = registeredNames
+        let isRestart = draft.isServedAgain(after: state.backends[draft.name])
+        let options = options.ignoringFreeze(options.ignoresFreeze || isRestart)
         return try await change(options) { (state) throws(ControlError) in
             try state.updateBackend(draft, registered: registered)
         }.result
@@ -46,11 +48,12 @@ extension ControlPlane {
     @discardableResult
     package func createEndpoint(
         _ name: String, route: String, methods: HTTPMethods = .all, cors: CORSPolicy? = nil,
-        backend: String, options: ChangeOptions = .init()
+        httpShardKey: HTTPShardKey? = nil, backend: String, options: ChangeOptions = .init()
     ) async throws -> ControlState.Endpoint {
         try await change(options) { (state) throws(ControlError) in
             try state.createEndpoint(
-                name, route: route, methods: methods, cors: cors, backend: backend)
+                name, route: route, methods: methods, cors: cors, httpShardKey: httpShardKey,
+                backend: backend)
         }.result
     }
 

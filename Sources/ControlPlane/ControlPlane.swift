@@ -249,7 +249,8 @@ package actor ControlPlane {
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
                 policy: endpoint.policy, shadows: deployment.shadows.run(endpoint),
                 methods: endpoint.methods, limiter: limiter(for: endpoint, served),
-                counting: counting(for: endpoint), cors: endpoint.cors)
+                counting: counting(for: endpoint), cors: endpoint.cors,
+                httpShardKey: endpoint.httpShardKey)
         }
         deployment.shadows.removeAll(missingFrom: state)
         defer { loadSchemasOfShadows() }

@@ -214,7 +214,9 @@ extension ClientCall {
         do throws(RPCError) {
             try web?.begin(
                 status: response.httpStatus,
-                headers.fields.map { (headers.name($0), headers.text($0)) })
+                headers.fields.indices.map {
+                    (headers.name(headers.fields[$0]), headers.text(headers.fields[$0]))
+                })
         } catch {
             return fail(error)
         }

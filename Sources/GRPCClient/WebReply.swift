@@ -171,7 +171,7 @@ struct WebReply {
         var trailers = Metadata()
         for (name, value) in fields { trailers.add(name, value) }
         guard let text = trailers["grpc-status"],
-            let code = DecimalNumber.parse(Array(text.utf8)[...])
+            let code = DecimalNumber.parse(Array(text.utf8).span)
         else {
             return Ending(
                 error: RPCError(.unknown, "the server sent no grpc-status"), trailers: trailers)

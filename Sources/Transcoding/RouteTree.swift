@@ -41,7 +41,7 @@ package struct RouteTree<Value: Sendable>: Sendable {
 
     /// Adds a value.
     ///
-    /// - Returns: the value of the same method and shape, which remains; nil if the value was added.
+    /// - Returns: the entry of the same method and shape, which remains; nil if there was none.
     @discardableResult
     package mutating func insert(
         _ method: String, _ template: PathTemplate, _ value: Value

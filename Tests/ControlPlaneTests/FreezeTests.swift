@@ -76,6 +76,23 @@ struct FreezeTests {
         }
     }
 
+    @Test(
+        "accepts another run of the program that serves a backend",
+        arguments: [
+            ("p", "2", true), ("p", "1", false), ("q", "2", false), (nil, "2", false),
+        ] as [(String?, String, Bool)])
+    func restarts(program: String?, session: String, isAccepted: Bool) {
+        func backend(_ program: String?, _ session: String) -> ControlState.Backend {
+            var backend = ControlState.Backend(name: "b", kind: .upstream([], nil))
+            backend.lease = program.map { Lease(program: $0, session: session) }
+            return backend
+        }
+        let next = backend(program, session)
+        #expect(next.isServedAgain(after: backend("p", "1")) == isAccepted)
+        #expect(!next.isServedAgain(after: backend(nil, "1")))
+        #expect(!next.isServedAgain(after: nil))
+    }
+
     @Test("is stored in revisions and checkpoints, undone with them, and described")
     func stores() throws {
         var history = StateHistory()

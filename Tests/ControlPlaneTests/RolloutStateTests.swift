@@ -141,7 +141,8 @@ internal import TrafficPolicy
             with: configuration([
                 .init(
                     name: "e", route: "/x.Z/", weights: [("v1", 1)], shadows: [],
-                    comparison: .init(), rateLimit: nil, methods: .all, cors: nil)
+                    comparison: .init(), rateLimit: nil, methods: .all, cors: nil,
+                    httpShardKey: nil)
             ]), registered: ["v1", "v2", "v3", "v4"])
         #expect(Self.weights(state) == before)
         #expect(state.endpoints["e"]?.route.description == "/x.Z/")

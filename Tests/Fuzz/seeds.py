@@ -236,6 +236,12 @@ for number, text in enumerate([
         b"connect=v1&encoding=json&base64=1&message=eyJhIjoi_-8ifQ",
         b"message=%7B%7D&encoding=proto&compression=gzip&x", b"9999999999"]):
     seed("web", f"text-{number}", text)
+JSON = b'{"path":"/a","payload":"QQ=="}'
+for number, body in enumerate([
+        message(b"\x22\x02/a"), message(JSON), JSON, gzip.compress(JSON, mtime=0),
+        message(gzip.compress(JSON, mtime=0), 1)]):
+    for form in range(16):
+        seed("forms", f"{number}-{form}", bytes([form, 3]) + body)
 
 for number, text in enumerate([
         b"/v1/{name=shelves/*/books/*}:move\n/v1/shelves/1/books/a%2Fb:move",

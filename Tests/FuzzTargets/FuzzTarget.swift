@@ -45,6 +45,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case archive
     /// The framing and the texts of gRPC-Web and Connect.
     case web
+    /// Requests and responses of gRPC-Web and Connect, converted to gRPC and back.
+    case forms
     /// A path template and a path.
     case template
     /// A descriptor set with `google.api.http`, and an HTTP request.
@@ -73,6 +75,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .rows: StoreFuzz.readRows(bytes)
         case .archive: StoreFuzz.readArchive(bytes)
         case .web: WebFuzz.feed(bytes)
+        case .forms: WebFuzz.convert(bytes)
         case .template: TranscodingFuzz.match(bytes)
         case .transcoding: TranscodingFuzz.bind(bytes)
         case .access: AccessFuzz.feed(bytes)

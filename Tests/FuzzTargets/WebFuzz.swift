@@ -1,4 +1,7 @@
 internal import GRPCWire
+internal import Messages
+
+@testable internal import Serving
 
 /// The framing and the texts of gRPC-Web and Connect.
 enum WebFuzz {
@@ -35,6 +38,70 @@ enum WebFuzz {
             guard (try? scanner.scan(Array(piece).span.asBytes)) != nil else { return nil }
         }
         return (try? scanner.finish()).map { scanner.messages }
+    }
+
+    /// The largest message of the forms.
+    private static let limit = 200
+
+    private static let schema = MethodSchema(
+        json: MessageJSON(
+            request: Weir_V1_CallRequest.self, reply: Weir_V1_CallResponse.self, descriptorSet: nil,
+            path: .serveCall), ignoresUnknown: true)
+
+    /// The first byte selects the form, the second one the size of the pieces. The gRPC frames of a
+    /// request do not depend on the pieces. Any response can be ended.
+    static func convert(_ bytes: [UInt8]) {
+        guard bytes.count > 1 else { return }
+        let (kind, size, body) = (Int(bytes[0]), Int(bytes[1] % 16) + 1, Array(bytes.dropFirst(2)))
+        let encoding: MessageEncoding = kind & 8 == 0 ? .identity : .gzip
+        func form() -> any WebForm { Self.form(kind & 7, encoding) }
+        let whole = request(body, pieces: body.count + 1, form())
+        precondition(request(body, pieces: size, form()) == whole, "a request depends on pieces")
+        if let whole { precondition(scan([whole[...]]) != nil, "a request is not of gRPC") }
+        var answering = form()
+        _ = try? answering.began(WebHead(encoding: encoding))
+        _ = try? answering.response(body.span.asBytes, schema)
+        precondition(answering.heldBytes <= limit + MessagePrefix.byteCount, "no bound")
+        precondition(answering.end(WebEnd(), schema).isLast, "a response has no end")
+    }
+
+    private static func form(_ kind: Int, _ encoding: MessageEncoding) -> any WebForm {
+        let types: [WebContentType] = [
+            .init(.grpcWeb(isText: false), .proto), .init(.grpcWeb(isText: true), .proto),
+            .init(.grpcWeb(isText: false), .json), .init(.connectUnary, .proto),
+            .init(.connectUnary, .json), .init(.connectStream, .proto),
+            .init(.connectStream, .json), .init(.connectUnary, .json),
+        ]
+        let type = types[kind]
+        return switch type.webProtocol {
+        case .grpcWeb:
+            GRPCWebForm(type, accept: [], encoding: encoding, limit: limit, limitName: "limit")
+        case .connectUnary:
+            ConnectUnaryForm(
+                type.codec, isGet: kind == 7, encoding: encoding, acceptsGzip: true, limit: limit,
+                limitName: "limit")
+        case .connectStream:
+            ConnectStreamForm(type.codec, encoding: encoding, limit: limit, limitName: "limit")
+        }
+    }
+
+    private static func request(
+        _ body: [UInt8], pieces size: Int, _ form: any WebForm
+    ) -> [UInt8]? {
+        var form = form
+        var frames: [UInt8] = []
+        var start = 0
+        repeat {
+            let piece = Array(body[start..<min(body.count, start + size)])
+            start += size
+            switch try? form.request(piece.span.asBytes, isLast: start >= body.count, schema) {
+            case .same: frames += piece
+            case .bytes(let bytes): frames += bytes
+            case .output: preconditionFailure("a request has no output")
+            case nil: return nil
+            }
+        } while start < body.count
+        return frames
     }
 
     private static func decode(_ pieces: [ArraySlice<UInt8>]) -> [UInt8]? {

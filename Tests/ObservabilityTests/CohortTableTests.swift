@@ -76,7 +76,7 @@ struct CohortTableTests {
     @Test(
         "wait for the latest deadline, from the least horizon to the largest",
         arguments: [
-            (0, 111), (5, 111), (10, 112), (11, 113), (20, 122), (26, 128), (27, 129),
+            (0, 111), (5, 111), (10, 111), (11, 113), (20, 122), (26, 128), (27, 129),
             (28, 129), (3_600, 129),
         ] as [(UInt64, UInt64)])
     func deadlines(seconds: UInt64, judged: UInt64) {

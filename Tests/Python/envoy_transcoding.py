@@ -11,10 +11,10 @@ import collections
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.parse
 
 import requests
@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "Tests/Python"), str(ROOT / "Benchmarks"), str(ROOT / "clients/python")]
 
 import library  # noqa: E402
-from conftest import free_port, start_weir, tool  # noqa: E402
+from conftest import answers, free_port, start_weir, tool, wait_for  # noqa: E402
 from passthrough import envoy_configuration, envoy_program  # noqa: E402
 
 TEXTS = ["a", "x y", "é", "a/b", "%", "+", "", ":", "a:b", "0", "~", "*"]
@@ -79,7 +79,8 @@ class Requests:
             return ("POST", f"/v1/shelves/{self.segment()}/books",
                     flag if self.random.random() < 0.3 else [], self.body())
         if kind == 4:
-            mask = [("updateMask", self.random.choice(["title", "title,pages", "a_b", "titlePages"]))]
+            paths = ["title", "title,pages", "a_b", "titlePages"]
+            mask = [("updateMask", self.random.choice(paths))]
             return ("PATCH", f"/v1/{self.book()}", mask if self.random.random() < 0.5 else [],
                     self.body())
         if kind == 5:
@@ -100,11 +101,13 @@ def configuration(port, upstream, descriptor_set):
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     manager["codec_type"] = "AUTO"
     manager["route_config"]["virtual_hosts"][0]["routes"][0]["match"] = {"prefix": "/"}
-    manager["http_filters"].insert(0, {"name": "envoy.filters.http.grpc_json_transcoder", "typed_config": {
+    name = "envoy.filters.http.grpc_json_transcoder"
+    manager["http_filters"].insert(0, {"name": name, "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_json_transcoder.v3."
                  "GrpcJsonTranscoder",
         "proto_descriptor": str(descriptor_set), "services": [library.SERVICE],
         "convert_grpc_status": True, "query_param_unescape_plus": True,
+        "url_unescape_spec": "ALL_CHARACTERS_EXCEPT_SLASH",
         "print_options": {"always_print_primitive_fields": True}}})
     return text
 
@@ -119,7 +122,7 @@ def answer(address, request, server):
     sent = [(name, message.SerializeToString(deterministic=True))
             for name, message in server.calls]
     message = None
-    if reply.status_code == 200 and sent:
+    if reply.status_code == 200 and sent and reply.text[:1] == "{":
         output = next(method.output_type.full_name for method in server.pool.FindServiceByName(
             library.SERVICE).methods if method.name == sent[0][0])
         message = json_format.Parse(reply.text, server.type(output)()).SerializeToString(
@@ -143,8 +146,10 @@ def compare(weir, envoy, server, count, seed):
         statuses[ours[0], theirs[0]] += 1
         kind = kind_of(ours, theirs)
         if kind:
-            found.setdefault((kind, ours[3][:60]), []).append((request, ours[3], theirs[3]))
-    for (kind, _), examples in found.items():
+            # Texts in quotes differ from one request to another.
+            reason = re.sub("'[^']*'", "", ours[3])[:70] if ours[0] >= 400 else ""
+            found.setdefault((kind, request[0], reason), []).append((request, ours[3], theirs[3]))
+    for (kind, *_), examples in found.items():
         request, ours, theirs = min(examples, key=lambda example: len(str(example[0])))
         print(f"{len(examples)} x {kind}: {request}\n    weir:  {ours[:200].strip()}\n"
               f"    envoy: {theirs[:200].strip()}")
@@ -159,20 +164,15 @@ def main(count=3_000, seed=1):
         path = pathlib.Path(folder) / "envoy.json"
         path.write_text(json.dumps(configuration(port, server.port, descriptor_set)))
         envoy = subprocess.Popen(
-            [envoy_program(), "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l", "off"],
-            stderr=subprocess.DEVNULL)
+            [envoy_program(), "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l",
+             "off"], stderr=subprocess.DEVNULL)
         weir = start_weir()
         try:
             tool(weir, "backend", "create", "library", "--upstream", server.address,
                  "--descriptor-set", str(descriptor_set), "--wait", "10")
             tool(weir, "endpoint", "create", "library", "--route", f"/{library.SERVICE}/",
                  "--backend", "library")
-            for _ in range(100):
-                try:
-                    requests.get(f"http://127.0.0.1:{port}/", timeout=1)
-                    break
-                except requests.ConnectionError:
-                    time.sleep(0.1)
+            wait_for(lambda: answers(port))
             compare(weir.data, f"127.0.0.1:{port}", server, count, seed)
         finally:
             weir.stop()

@@ -63,7 +63,8 @@ class Case:
 
 CASES = [
     Case("5 times as many errors", Release(failing=0.05), "aborted"),
-    Case("latency 20 % longer", Release(slowness=1.2), "aborted", gates=("errors<1.5x", "p99<1.1x")),
+    Case("latency 20 % longer", Release(slowness=1.2), "aborted",
+         gates=("errors<1.5x", "p99<1.1x")),
     Case("all NOT_FOUND", Release(failing=1, code=grpc.StatusCode.NOT_FOUND), "aborted"),
     Case("30 % errors after 25 s", Release(leaks_after=25), "aborted"),
     Case("heavy users fail by chance", Release(failing_users=15), "succeeded",
@@ -154,8 +155,9 @@ class Run:
             await self.tool(
                 "backend", "create", f"{self.endpoint}-v{number + 1}", "--upstream", address,
                 "--wait", "0")
-        await self.tool("endpoint", "create", self.endpoint, "--route", f"/test.E{self.endpoint[1:]}/",
-                        "--backend", f"{self.endpoint}-v1")
+        await self.tool(
+            "endpoint", "create", self.endpoint, "--route", self.method.removesuffix("Call"),
+            "--backend", f"{self.endpoint}-v1")
 
     def key(self):
         if self.random.random() < 0.2:

@@ -1,4 +1,4 @@
-"""What all clients have in common: the table of their calls, the version, change logs and licenses."""
+"""What all clients have in common: the table of calls, the version, change logs and licenses."""
 
 import json
 import re
@@ -14,8 +14,8 @@ from weir.admin.v1 import admin_pb2
 
 CLIENTS = ROOT / "clients"
 METHODS = [method.name for method in admin_pb2.DESCRIPTOR.services_by_name["Admin"].methods]
-# For each column of the table: the sources of the client's calls, the declaration of the call `name`,
-# and how the call names the method of the admin service.
+# For each column of the table: the sources of the client's calls, the declaration of the call
+# `name`, and how the call names the method of the admin service.
 LANGUAGES = {
     "Python": ("clients/python/src/weir/*.py", r"\n    def {name}\(", r'Operation\(\s*"{method}"'),
     "Go": ("clients/go/*.go", r"\nfunc \(c \*Client\) {name}\(", r"c\.Admin\.{method}\("),

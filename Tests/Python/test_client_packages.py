@@ -117,7 +117,7 @@ def test_the_gem(tmp_path, demo):
 
 
 def test_the_swift_package_can_be_required_by_version(tmp_path):
-    """SwiftPM rejects a version of a package with unsafe flags, or that requires branches or paths."""
+    """SwiftPM rejects versions of packages with unsafe flags, or that require branches or paths."""
     needs("Swift", "see swift.org", "swift")
     output = run("swift", "package", "--scratch-path", tmp_path / "scratch", "--cache-path",
                  tmp_path / "cache", "dump-package", cwd=ROOT)

@@ -115,8 +115,8 @@ def go(tmp_path_factory):
         "GOPROXY": (folder / "proxy").as_uri(), "GOSUMDB": "off", "GOFLAGS": "-mod=mod -modcacherw",
         "GOPATH": str(folder / "path"), "GOCACHE": str(folder / "cache"), "GOTOOLCHAIN": "local"}
     subprocess.run(
-        ["go", "get", "-t", f"{go_proxy.path()}/...@{version}"], cwd=module, check=True, timeout=SECONDS,
-        env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+        ["go", "get", "-t", f"{go_proxy.path()}/...@{version}"], cwd=module, check=True,
+        timeout=SECONDS, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
     return {"folder": module, **environment}
 
 
@@ -136,8 +136,7 @@ def test_the_requirements_of_the_go_module():
 
 @pytest.fixture(scope="module")
 def java(tmp_path_factory):
-    """The build folder of the Java client. Maven builds it with Debian's packages as its repository.
-    """
+    """The build folder of the Java client. Debian's packages are Maven's repository."""
     needs("Java", "default-jdk-headless maven libgrpc-java protobuf-compiler-grpc-java-plugin",
           "javac", "mvn", "protoc", "grpc_java_plugin")
     missing = [name for name in ("org/apache/maven/plugins/maven-source-plugin",
@@ -158,13 +157,14 @@ def test_java(run, java):
 
 
 def test_the_maven_package(run, java):
-    """The programs of the other tests use the classes; the installed jar has the same."""
+    """The installed jars. The other tests use the classes of which Maven makes them."""
     (installed,) = (java / "repository/local/weir/weir-client").glob("*.*.*")
-    names = {path.name.removeprefix(f"weir-client-{installed.name}") for path in installed.iterdir()}
+    prefix = f"weir-client-{installed.name}"
+    names = {path.name.removeprefix(prefix) for path in installed.iterdir()}
     assert {".jar", ".pom", "-sources.jar", "-javadoc.jar"} <= names
     content = {}
     for kind in ("", "-sources", "-javadoc"):
-        with zipfile.ZipFile(installed / f"weir-client-{installed.name}{kind}.jar") as jar:
+        with zipfile.ZipFile(installed / f"{prefix}{kind}.jar") as jar:
             content[kind] = set(jar.namelist())
     assert {"weir/WeirClient.class", "weir/admin/v1/AdminGrpc.class", "META-INF/LICENSE",
             "META-INF/CHANGELOG.md"} <= content[""]

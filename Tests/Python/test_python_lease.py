@@ -238,3 +238,14 @@ def called_or_failed(client):
         return called(client)
     except weir.Unavailable:
         return None
+
+
+def test_a_program_starts_again_during_a_freeze(client, program):
+    program.start()
+    client.freeze("holidays")
+    try:
+        program.end(signal.SIGKILL)
+        second = program.start()
+        assert called(client) == second
+    finally:
+        client.unfreeze()

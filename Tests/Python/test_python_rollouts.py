@@ -89,8 +89,8 @@ def test_a_rollout_as_one_call(ready):
     assert (started.rollout.candidate, started.rollout.steps) == ("new", ("10%", "50%", "100%"))
     ready.abort_rollout("e")
     assert ready.rollout("e", "new", validate_only=True).rollout.steps[0] == "1%"
-    with pytest.raises(TypeError, match="unknown argument 'step': use candidate, steps"):
-        ready.rollout("e", "new", step=["1%"])
+    with pytest.raises(ValueError, match="invalid maximum '1h'"):
+        ready.rollout("e", "new", maximum="1h")
 
 
 def test_rollouts_with_asyncio(ready):

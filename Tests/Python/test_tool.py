@@ -1,6 +1,7 @@
 """The command `weir`: its exit codes, its JSON, its completions, and what the demo suggests."""
 
 import json
+import os
 import subprocess
 
 from conftest import BUILD, Authority, Server, free_port, start_weir, tool
@@ -69,6 +70,34 @@ def test_completions_ask_the_server_for_names(weir):
     assert "---completion traffic show -- positional@0" in script
     assert "greeter" in names("traffic", "show", "--", "positional@0", "1", "0", "")
     assert "greeter-v1" in names("backend", "show", "--", "positional@0", "1", "0", "")
+
+
+COMPLETE = """
+source <("$WEIR" completion bash)
+function=$(complete -p weir | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+weir() { "$WEIR" "$@"; }
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
+COMPREPLY=()
+"$function" weir "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def test_the_completions_of_bash_have_commands_names_and_files(weir, tmp_path):
+    (tmp_path / "state.yaml").touch()
+
+    def complete(*words):
+        return subprocess.run(
+            ["bash", "-c", COMPLETE, "bash", "weir", *words], capture_output=True, text=True,
+            timeout=60, cwd=tmp_path, check=True,
+            env={**os.environ, "WEIR": BUILD / "weir", "WEIR_ADMIN": weir.server.admin},
+        ).stdout.split()
+
+    assert complete("tra") == ["traffic"]
+    assert complete("traffic", "show", "") == ["greeter"]
+    assert "greeter-v1=" in complete("traffic", "set", "greeter", "")
+    assert complete("backend", "show", "greeter-v") == ["greeter-v1", "greeter-v2", "greeter-v3"]
+    assert "state.yaml" in complete("apply", "-f", "sta")
 
 
 def test_version_and_aliases(weir):
@@ -202,5 +231,5 @@ def test_tls_at_one_side_only_is_named_as_the_cause(tmp_path):
     assert server.stop() == 0
     server = start_weir()
     wrong = tool(server, "endpoint", "list", "--admin-tls-ca", authority.ca, check=False)
-    assert wrong.returncode == 69 and "does not use TLS" in wrong.stderr
+    assert wrong.returncode == 69 and "may not use TLS" in wrong.stderr
     assert server.stop() == 0

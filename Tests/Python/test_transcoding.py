@@ -132,7 +132,8 @@ def test_streams_of_responses(served, accept, type_, split):
 def test_a_failure_has_its_http_status_and_its_details(served):
     reply = ask(served, "GET", "/v1/shelves/1/books/missing")
     assert reply.status_code == 404
-    assert reply.json()["code"] == 5 and reply.json()["message"] == "no book shelves/1/books/missing"
+    assert reply.json()["code"] == 5
+    assert reply.json()["message"] == "no book shelves/1/books/missing"
     assert reply.json()["details"][0]["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
     assert "grpc-status-details-bin" not in reply.headers
 
@@ -149,7 +150,8 @@ def test_a_failure_has_its_http_status_and_its_details(served):
      "must be application/json"),
     ("POST", BOOK + ":move", {"json": {"shelf": "x" * (5 << 20)}}, 413, "max-message-bytes"),
     ("DELETE", BOOK, {"json": {"a": 1}}, 400, "has no body here"),
-    ("PUT", BOOK, {}, 405, "DELETE, GET, HEAD, OPTIONS, PATCH"), ("GET", "/v1/nothing", {}, 404, "/v1/nothing"),
+    ("PUT", BOOK, {}, 405, "DELETE, GET, HEAD, OPTIONS, PATCH"),
+    ("GET", "/v1/nothing", {}, 404, "/v1/nothing"),
 ])
 def test_invalid_requests_state_the_reason(served, shop, method, path, options, status, text):
     reply = ask(served, method, path, **options)
@@ -237,7 +239,8 @@ def conflicting(descriptors, tmp_path, old, new):
 
 
 def test_conflicts_within_a_schema_are_rejected(mesh, descriptors, tmp_path):
-    path = conflicting(descriptors, tmp_path, 'get: "/v1/titles"', 'get: "/v1/{parent=shelves/*/books/*}"')
+    path = conflicting(
+        descriptors, tmp_path, 'get: "/v1/titles"', 'get: "/v1/{parent=shelves/*/books/*}"')
     run = mesh.tool("backend", "create", "a", "--upstream", "127.0.0.1:1", "--descriptor-set",
                     str(path), check=False)
     assert run.returncode != 0
@@ -259,7 +262,8 @@ def test_conflicts_with_routes_are_rejected(mesh, descriptors):
     run = mesh.tool("endpoint", "create", "titles", "--route", "/v1/titles", "--backend", "plain",
                     check=False)
     assert run.returncode != 0
-    assert "'titles'" in run.stderr and "'GET /v1/titles' of /library.v1.Library/ListBooks" in run.stderr
+    assert "'titles'" in run.stderr
+    assert "'GET /v1/titles' of /library.v1.Library/ListBooks" in run.stderr
     # The same in the other order.
     mesh.tool("endpoint", "delete", "library")
     mesh.endpoint("titles", "/v1/titles", "plain")

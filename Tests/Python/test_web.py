@@ -164,6 +164,28 @@ def test_the_deadline_ends_the_call(data):
     assert end["error"]["code"] == "deadline_exceeded"
 
 
+def test_a_path_of_plain_http_keeps_it_unless_the_request_names_the_protocol(
+        data, operator, stubs):
+    operator.create_endpoint("both", route="/api/predict", backend="dynamic")
+    try:
+        for codec in ("json", "proto"):
+            fields = {"content-type": f"application/{codec}"}
+            response = data.ask("POST", "/api/predict?type=a/b", fields, b"{}")
+            assert response.fields["content-type"] == "a/b"
+            assert stubs.serve.CallRequest.FromString(response.body).payload == b"{}"
+            # The handler has no such method of gRPC.
+            response = connect(data, "/api/predict", b"{}", codec)
+            assert response.status == 501 and response.json["code"] == "unimplemented"
+            call = "/weir.v1.Serve/Call"
+            response = data.ask("POST", call, {**fields, "x-serve-endpoint": "dynamic"}, b"{}")
+            assert stubs.serve.CallRequest.FromString(response.body).payload == b"{}"
+        response = connect(data, call, {"query": "type=a/b"}, x_serve_endpoint="dynamic")
+        assert response.json["contentType"] == "a/b", response
+        assert connect(data, call, {}, x_serve_endpoint="none").status == 404
+    finally:
+        operator.delete_endpoint("both")
+
+
 # Streams.
 
 

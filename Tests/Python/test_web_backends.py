@@ -1,5 +1,7 @@
 """gRPC-Web and Connect in front of upstreams: schemas, weights and shadows; TLS and roles."""
 
+import base64
+import gzip
 import json
 import ssl
 
@@ -94,6 +96,10 @@ def test_a_get_calls_a_method_without_side_effects(mesh, shops, version):  # noq
     assert response.json == {"unitPrice": "5"} and shop.requests == [b"\x0a\x01x"], response
     response = client.ask("GET", GET + "?connect=v1&encoding=proto&base64=1&message=CgF4")
     assert response.body == shop.answer and shop.requests[1] == b"\x0a\x01x"
+    compressed = base64.urlsafe_b64encode(gzip.compress(b'{"itemName":"z"}')).decode()
+    response = client.ask("GET", GET + "?connect=v1&encoding=json&base64=1&compression=gzip"
+                          f"&message={compressed}")
+    assert response.json == {"unitPrice": "5"} and shop.requests[2] == b"\x0a\x01z"
     response = client.ask("HEAD", GET + "?connect=v1&encoding=json&message=%7B%7D")
     assert response.status == 200 and not response.body
     client.close()
@@ -191,3 +197,30 @@ def test_a_call_of_the_admin_port_must_name_this_server(demo):
                      + host.encode() + b"\r\ncontent-type: application/json\r\n"
                      b"content-length: 2\r\n\r\n{}")
             assert raw.answer().status == status
+
+
+def test_the_key_is_in_the_cookie_or_the_query_that_the_endpoint_names(
+        mesh, shops, version):  # noqa: F811
+    file = shop_file()
+    file.service[0].method[0].options.idempotency_level = 1
+    for name in ("v1", "v2"):
+        serve(mesh, shops(file, unit_price=int(name[1])), name)
+    mesh.tool("endpoint", "create", "shop", "--route", f"/{SERVICE}/", "--backend", "v1",
+              "--shard-key-cookie", "uid", "--shard-key-query", "user")
+    mesh.tool("traffic", "set", "shop", "v1=0.5", "v2=0.5")
+    client = version(mesh.weir.data)
+    for key in map(str, range(8)):
+        header = get(mesh, version, x_serve_shard_key=key).fields["x-serve-backend"]
+        cookie = get(mesh, version, cookie=f"a=b; uid={key}").fields["x-serve-backend"]
+        query = client.ask("GET", f"{GET}?connect=v1&encoding=json&message=%7B%7D&user={key}")
+        assert header == cookie == query.fields["x-serve-backend"]
+        # The header has precedence.
+        both = get(mesh, version, x_serve_shard_key=key, cookie="uid=other")
+        assert both.fields["x-serve-backend"] == header
+    response = get(mesh, version, cookie="uid=\u00fc")
+    assert response.status == 400 and "x-serve-shard-key" in response.json["message"]
+    client.close()
+    assert "uid" in mesh.tool("export").stdout
+    run = mesh.tool("endpoint", "create", "e", "--backend", "v1", "--shard-key-cookie", "a b",
+                    check=False)
+    assert run.returncode != 0 and "cookie" in run.stderr

@@ -210,8 +210,9 @@ def test_a_client_of_http_1_0_reads_until_the_end(fixture_server):
 def test_a_call_that_is_refused_gets_no_100_continue(fixture_server):
     for path, status in ((b"/test.Raw/Echo", 100), (b"/nothing.Here/Call", 404)):
         with Raw(fixture_server.data) as raw:
-            raw.send(request(path, b"application/proto", b"", b"expect: 100-continue").replace(
-                b"content-length: 0", b"content-length: 3"))
+            raw.send(request(
+                path, b"application/proto", b"", b"connect-protocol-version: 1",
+                b"expect: 100-continue").replace(b"content-length: 0", b"content-length: 3"))
             answer = raw.answer()
             assert answer.status == status
             if status == 100:

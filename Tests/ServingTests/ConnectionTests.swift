@@ -135,7 +135,7 @@ internal import Transport
             ("PUT", "application/grpc", "/a.S/M", "405", nil),
             ("POST", "application/grpc-web", "/a.S/M", "200", "12"),
             ("POST", "application/connect+proto", "/a.S/M", "200", nil),
-            ("POST", "application/proto", "/a.S/M", "404", nil),
+            ("POST", "application/proto", "/a.S/M", "404", "5"),
             ("POST", "text/plain", "/own.S/M", "404", "5"),
             ("GET", "", "/weir.v1.Serve/Call", "404", "5"), ("OPTIONS", "", "*", "204", nil),
         ] as [(String, String, String, String, String?)])

@@ -15,6 +15,7 @@ internal import Testing
         "Tests/Python/churn.py": 3,
         "Tests/Python/soak.py": 8,
         "Tests/Python/torture.py": 1,
+        "Tests/Python/rollout_cases.py": 4,
     ]
 
     @Test("Each suite with an async test has a time limit")

@@ -109,8 +109,8 @@ internal import Testing
     func many() throws {
         let method = Library.Method(rule: Library.rule("GET", "/v1"))
         let start = ContinuousClock.now
-        let query = Array(repeating: "sequel.sequel.tags=a", count: 50_000).joined(separator: "&")
-        #expect(try Self.bind(method, "/v1?\(query)").utf8.count > 200_000)
+        let query = Array(repeating: "sequel.sequel.tags=a", count: 10_000).joined(separator: "&")
+        #expect(try Self.bind(method, "/v1?\(query)").utf8.count > 40_000)
         #expect(ContinuousClock.now - start < .seconds(30))
     }
 

@@ -122,12 +122,12 @@ internal import Testing
     @Test("A search visits each node of the tree at most once")
     func linear() throws {
         var tree = RouteTree<Int>()
-        // Each segment is a literal or `*`: 2^12 templates, none of which matches.
-        for bits in 0..<4_096 {
-            let path = (0..<12).map { bits >> $0 & 1 == 0 ? "/a" : "/*" }.joined()
+        // Each segment is a literal or `*`: 2^10 templates, none of which matches.
+        for bits in 0..<1_024 {
+            let path = (0..<10).map { bits >> $0 & 1 == 0 ? "/a" : "/*" }.joined()
             tree.insert("GET", try PathTemplate(path + "/end"), bits)
         }
-        let path = try #require(RequestPath(String(repeating: "/a", count: 12) + "/other"))
+        let path = try #require(RequestPath(String(repeating: "/a", count: 10) + "/other"))
         let start = ContinuousClock.now
         for _ in 0..<10 {
             guard case .none = tree.match("GET", path) else {
@@ -139,7 +139,7 @@ internal import Testing
     }
 
     @Test(
-        "A route of an endpoint conflicts with a template, unless the template is inside its prefix",
+        "A route conflicts with a template that matches its paths, unless its prefix is shorter",
         arguments: [
             ("/v1/books", "/v1/books", true), ("/v1/{id}", "/v1/books", true),
             ("/v1/{id}", "/v1/books/x", false), ("/{x=**}", "/v1/books", true),

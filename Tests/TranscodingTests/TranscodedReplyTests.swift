@@ -215,7 +215,8 @@ internal import Testing
         #expect(
             json.text(indent: 0)
                 == #"{"code":5,"message":"m","details":[{"@type":"type.googleapis.com/"#
-                + #"library.Author","name":"a"},{"@type":"type.googleapis.com/x.Y","value":"AQI="}]}"#
+                + #"library.Author","name":"a"},{"@type":"type.googleapis.com/"#
+                + #"x.Y","value":"AQI="}]}"#
         )
         #expect(
             StatusJSON.json(.ok, "", details: [0xff]).text(indent: 0).contains("\"details\":[]"))

@@ -15,7 +15,8 @@ extension Weir_Admin_V1_Endpoint {
             revision: endpoint.revision, comparison: .init(endpoint.comparison),
             rateLimit: endpoint.rateLimit.map { .init($0) },
             timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names,
-            cors: endpoint.cors.map { .init($0) })
+            cors: endpoint.cors.map { .init($0) },
+            httpShardKey: endpoint.httpShardKey.map { .init($0) })
     }
 }
 
@@ -48,6 +49,26 @@ extension CORSPolicy? {
     init(_ message: Weir_Admin_V1_CorsPolicy?) throws(ControlError) {
         self = try message.map { (message) throws(ControlError) in try CORSPolicy(message) }
     }
+}
+
+extension HTTPShardKey? {
+    init(_ message: Weir_Admin_V1_HttpShardKey?) throws(ControlError) {
+        guard let message else {
+            self = nil
+            return
+        }
+        self = HTTPShardKey(cookie: message.cookie, query: message.query)
+        guard self != nil else {
+            throw .invalid(
+                "http_shard_key",
+                "invalid names \(message.cookie.quoted) and \(message.query.quoted): name a "
+                    + "cookie, a query parameter or both, in printable ASCII")
+        }
+    }
+}
+
+extension Weir_Admin_V1_HttpShardKey {
+    init(_ key: HTTPShardKey) { self.init(cookie: key.cookie, query: key.query) }
 }
 
 extension Weir_Admin_V1_CorsPolicy {

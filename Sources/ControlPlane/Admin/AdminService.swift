@@ -58,7 +58,9 @@ extension ControlPlane {
                     try await self.createEndpoint(
                         request.name, route: request.route,
                         methods: try HTTPMethods(request.methods),
-                        cors: try CORSPolicy?(request.cors), backend: request.backend,
+                        cors: try CORSPolicy?(request.cors),
+                        httpShardKey: try HTTPShardKey?(request.httpShardKey),
+                        backend: request.backend,
                         options: options))
             }
             .change("DeleteEndpoint", .admin) {

@@ -56,7 +56,7 @@ extension ControlState.Configuration.Endpoint {
                     throw error.moved(from: "plan", to: "rollout")
                 }
                 return plan
-            })
+            }, httpShardKey: try HTTPShardKey?(message.httpShardKey))
     }
 }
 
@@ -88,7 +88,8 @@ extension Weir_Admin_V1_EndpointConfiguration {
             shadows: endpoint.shadows.map { .init($0) }, comparison: .init(endpoint.comparison),
             rateLimit: endpoint.rateLimit.map { .init($0) }, methods: endpoint.methods.names,
             cors: endpoint.cors.map { .init($0) },
-            rollout: endpoint.rollout.flatMap { $0.isRunning ? $0.request : nil })
+            rollout: endpoint.rollout.flatMap { $0.isRunning ? $0.request : nil },
+            httpShardKey: endpoint.httpShardKey.map { .init($0) })
     }
 }
 

@@ -17,6 +17,7 @@ extension ControlState {
             let cors: CORSPolicy?
             /// The rollout to start unless it ran before; nil without one.
             var rollout: Weir_Admin_V1_RolloutPlan?
+            var httpShardKey: HTTPShardKey?
         }
 
         /// In the order of the request.
@@ -147,6 +148,7 @@ extension ControlState {
         endpoint.rateLimit = desired.rateLimit
         endpoint.methods = desired.methods
         endpoint.cors = desired.cors
+        endpoint.httpShardKey = desired.httpShardKey
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }
@@ -188,6 +190,7 @@ extension ControlState.Endpoint {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
             && rateLimit == other.rateLimit && methods == other.methods && cors == other.cors
+            && httpShardKey == other.httpShardKey
     }
 }
 

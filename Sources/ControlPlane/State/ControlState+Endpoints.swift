@@ -6,7 +6,7 @@ extension ControlState {
     /// Adds an endpoint that routes all requests to one backend.
     mutating func createEndpoint(
         _ name: String, route text: String, methods: HTTPMethods = .all, cors: CORSPolicy? = nil,
-        backend: String
+        httpShardKey: HTTPShardKey? = nil, backend: String
     ) throws(ControlError) -> Endpoint {
         try Self.check(name: name, field: "name")
         guard endpoints[name] == nil else {
@@ -19,6 +19,7 @@ extension ControlState {
             map: AffinityMap(owner: backend))
         endpoint.methods = methods
         endpoint.cors = cors
+        endpoint.httpShardKey = httpShardKey
         return put(endpoint)
     }
 

@@ -119,6 +119,8 @@ package struct ControlState: Sendable {
         package var methods = HTTPMethods.all
         /// Nil if scripts of other origins may not call it.
         package var cors: CORSPolicy?
+        /// Where requests that are not gRPC have their shard key.
+        package var httpShardKey: HTTPShardKey?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 

@@ -92,6 +92,15 @@ extension ControlError {
     }
 }
 
+extension ControlState.Backend {
+    /// Whether another run of the same program serves the backend now. A freeze must not keep a
+    /// program that was restarted from its requests.
+    func isServedAgain(after known: Self?) -> Bool {
+        guard let lease, let before = known?.lease else { return false }
+        return lease.program == before.program && lease.session != before.session
+    }
+}
+
 extension ControlPlane {
     func setFreeze(
         _ request: Weir_Admin_V1_SetFreezeRequest, options: ChangeOptions

@@ -192,6 +192,7 @@ extension ControlState.Endpoint {
             }
             methods = try HTTPMethods(message.methods)
             cors = try CORSPolicy?(message.cors)
+            httpShardKey = try HTTPShardKey?(message.httpShardKey)
         } catch {
             throw unreadable(error.message)
         }
@@ -226,7 +227,8 @@ extension Weir_Store_V1_Endpoint {
             rateLimit: endpoint.rateLimit.map { .init($0) },
             rollout: endpoint.rollout.map { .init($0) },
             timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names,
-            cors: endpoint.cors.map { .init($0) })
+            cors: endpoint.cors.map { .init($0) },
+            httpShardKey: endpoint.httpShardKey.map { .init($0) })
     }
 }
 

@@ -52,8 +52,7 @@ package final class CohortTable {
 
     /// The second of each row; `.max` for a row without counts.
     private var rows = [UInt64](repeating: .max, count: seconds)
-    /// The requests of each row that have not ended, and the last second to wait for them.
-    private var unended = [UInt32](repeating: 0, count: seconds)
+    /// The last second to wait for the requests of each row.
     private var horizons = [UInt64](repeating: 0, count: seconds)
     private var counts = [UInt32](repeating: 0, count: seconds * 2 * Column.count)
     private var keys = [UInt64](repeating: 0, count: seconds * 2 * keysPerSide)
@@ -84,7 +83,6 @@ package final class CohortTable {
         let base = Self.side(row, isCandidate: isCandidate) * Column.count
         counts[base + Column.started] &+= 1
         if !isKeyed { counts[base + Column.unkeyed] &+= 1 }
-        unended[row] &+= 1
     }
 
     /// Waits for a request that has a deadline.
@@ -93,6 +91,8 @@ package final class CohortTable {
     ///   - start: when the request started.
     ///   - deadline: in nanoseconds of the loop's clock.
     package func waits(forRequestStartedAt start: UInt64, until deadline: UInt64) {
+        // Most deadlines are within the least horizon.
+        guard deadline &- start > Self.horizon * 1_000_000_000 else { return }
         let second = start / 1_000_000_000
         let row = Self.row(second)
         guard rows[row] == second else { return }
@@ -116,7 +116,6 @@ package final class CohortTable {
         let side = Self.side(row, isCandidate: isCandidate)
         let base = side * Column.count
         counts[base + Column.buckets + LatencyCounts.bucket(nanoseconds: nanoseconds)] &+= 1
-        if unended[row] > 0 { unended[row] -= 1 }
         let raw = code.counted.rawValue
         guard raw != 0 else { return }
         if Self.badCodes & 1 << UInt32(truncatingIfNeeded: raw) != 0 {
@@ -133,7 +132,6 @@ package final class CohortTable {
 
     private func clear(_ row: Int, for second: UInt64) {
         rows[row] = second
-        unended[row] = 0
         horizons[row] = second &+ Self.horizon
         let start = row * 2 * Column.count
         for index in start..<start + 2 * Column.count { counts[index] = 0 }
@@ -178,9 +176,19 @@ package final class CohortTable {
         let second = now / 1_000_000_000
         var first = second
         for row in rows.indices where rows[row] < first {
-            if unended[row] > 0, second <= horizons[row] { first = rows[row] }
+            if second <= horizons[row], isWaiting(row) { first = rows[row] }
         }
         return first
+    }
+
+    /// Whether a request of a row has not ended. Requests that end are counted only by their
+    /// durations, so that nothing more is counted for each.
+    private func isWaiting(_ row: Int) -> Bool {
+        [true, false].contains { isCandidate in
+            let base = Self.side(row, isCandidate: isCandidate) * Column.count
+            let ended = counts[base + Column.buckets..<base + Column.count].reduce(0, &+)
+            return ended != counts[base + Column.started]
+        }
     }
 
     /// Takes the counts of the seconds before one.

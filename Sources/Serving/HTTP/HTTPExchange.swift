@@ -29,7 +29,7 @@ final class HTTPExchange: WebClient {
         case over
     }
 
-    private let head: HTTPRequestHead
+    private var head: HTTPRequestHead
     private let port: ServedPort
     private let router: Router
     /// Nil after the end of the response, or of the client.
@@ -51,6 +51,14 @@ final class HTTPExchange: WebClient {
         self.client = client
         let route = port.route(head, router)
         corsFields = route.cors?.fields(for: head)
+        if let key = route.shardKey {
+            do throws(HTTPRefusal) {
+                self.head = try head.adding(.shardKey, key)
+            } catch {
+                reply(HTTPReply(error))
+                return
+            }
+        }
         switch route.kind {
         case .plain:
             work = .collecting(

@@ -20,14 +20,16 @@ struct HTTPRoute {
     let kind: Kind
     /// The policy for scripts of other origins, for the fields of the response.
     var cors: CORSPolicy?
+    /// The shard key that the request has in another place than the header.
+    var shardKey: String?
 }
 
 extension ServedPort {
     /// Decides how a request that is not gRPC is answered.
     ///
     /// A request to the method of a gRPC service is a call if its method and content type belong to
-    /// a web protocol. A path that also is one of plain HTTP, and a POST of JSON that names no
-    /// protocol, is a plain HTTP request.
+    /// a web protocol. On a path that also is one of plain HTTP, a POST of one message that does
+    /// not name its protocol is a plain HTTP request.
     func route(_ head: HTTPRequestHead, _ router: Router) -> HTTPRoute {
         guard !head.target.isAsterisk else { return HTTPRoute(kind: .plain) }
         let request = WebRequest(head)
@@ -38,12 +40,15 @@ extension ServedPort {
         {
             return found
         }
-        let cors = policy(path, plain, router)
+        let endpoint = endpoint(of: path, router) ?? plain
+        let cors = servesEndpoints ? endpoint?.cors : cors
         if let cors, CORSPolicy.isPreflight(head) {
             let methods = path == nil ? plain?.methods.listed : ["GET", "POST"]
             return HTTPRoute(kind: .reply(cors.preflight(head, methods: methods ?? [])))
         }
-        return HTTPRoute(kind: kind(head, request, path, isPlain: plain != nil), cors: cors)
+        return HTTPRoute(
+            kind: kind(head, request, path, isPlain: plain != nil), cors: cors,
+            shardKey: endpoint?.httpShardKey?.key(of: head))
     }
 
     private func kind(
@@ -77,10 +82,13 @@ extension ServedPort {
         switch routes.match(isPreflight ? asked ?? "" : head.method, path) {
         case .method(let method):
             let bytes = Array(method.description.utf8)
-            guard let resolved = router.resolve(bytes[...], on: self) else { return nil }
-            let cors = policy(resolved, nil, router)
+            guard let resolved = router.resolve(bytes, on: self) else { return nil }
+            let endpoint = endpoint(of: resolved, router)
+            let cors = endpoint?.cors
             guard isPreflight else {
-                return HTTPRoute(kind: .transcoded(path, resolved), cors: cors)
+                return HTTPRoute(
+                    kind: .transcoded(path, resolved), cors: cors,
+                    shardKey: endpoint?.httpShardKey?.key(of: head))
             }
             return cors.map { cors in
                 HTTPRoute(kind: .reply(cors.preflight(head, methods: [asked ?? ""])))
@@ -113,12 +121,8 @@ extension ServedPort {
             && plainEndpoint(head, router) == nil && !ServePath.matches(head.target.path)
     }
 
-    private func policy(
-        _ path: ResolvedPath?, _ plain: RoutingSnapshot.Endpoint?, _ router: Router
-    ) -> CORSPolicy? {
-        guard servesEndpoints else { return cors }
-        let called = path?.policy.flatMap { router.snapshot.endpoint(named: $0.endpoint) }
-        return (called ?? plain)?.cors
+    private func endpoint(of path: ResolvedPath?, _ router: Router) -> RoutingSnapshot.Endpoint? {
+        path?.policy.flatMap { router.snapshot.endpoint(named: $0.endpoint) }
     }
 
     /// The endpoint whose plain HTTP path matches.

@@ -23,7 +23,7 @@ package final class HTTPRoutes: Sendable {
     }
 
     private let tree: RouteTree<Target>
-    /// Conflicts, as sentences. Of two bindings, the first remains; a route of an endpoint precedes.
+    /// Conflicts, as sentences. Of two bindings, the first remains; a route precedes a binding.
     package let conflicts: [String]
 
     /// - Parameter routes: the routes of plain HTTP by endpoint.

@@ -35,11 +35,14 @@ package final class RoutingSnapshot: Sendable {
         package let counting: Counting?
         /// Nil if scripts of other origins may not call it.
         package let cors: CORSPolicy?
+        /// Where requests that are not gRPC have their shard key; nil for the header.
+        package let httpShardKey: HTTPShardKey?
 
         package init(
             name: String, route: Route, revision: UInt64, policy: EndpointPolicy,
             shadows: EndpointShadows, methods: HTTPMethods = .all, limiter: RateLimiter? = nil,
-            counting: Counting? = nil, cors: CORSPolicy? = nil
+            counting: Counting? = nil, cors: CORSPolicy? = nil,
+            httpShardKey: HTTPShardKey? = nil
         ) {
             self.name = name
             self.route = route
@@ -50,6 +53,7 @@ package final class RoutingSnapshot: Sendable {
             self.limiter = limiter
             self.counting = counting
             self.cors = cors
+            self.httpShardKey = httpShardKey
         }
     }
 

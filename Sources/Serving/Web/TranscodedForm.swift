@@ -34,7 +34,7 @@ struct TranscodedForm: WebForm {
     var timeout: (nanoseconds: Int64?, error: RPCError?) {
         guard let text = head.fields.first(where: { $0.name == KnownHeader.timeout.name })?.value
         else { return (nil, nil) }
-        if let timeout = Timeout.parse(Array(text.utf8)[...]) { return (timeout, nil) }
+        if let timeout = Timeout.parse(Array(text.utf8).span) { return (timeout, nil) }
         let reason = "it has 1 to 8 digits and a unit of HMSmun"
         return (
             nil, RPCError(.invalidArgument, "invalid grpc-timeout \(text.quoted): \(reason)")

@@ -7,8 +7,8 @@ struct WebRequest {
     let contentType: WebContentType
     /// The message of a GET request, or why the query has none; nil for POST.
     let get: Result<ConnectGet, ConnectGet.Failure>?
-    /// Whether only a client of the protocol sends such a head. A POST of JSON can also be a plain
-    /// HTTP request.
+    /// Whether only a client of the protocol sends such a head. A POST of `application/json` or
+    /// `application/proto` can also be a plain HTTP request.
     let isExplicit: Bool
 
     private static let version = "connect-protocol-version"
@@ -24,7 +24,7 @@ struct WebRequest {
             }
             contentType = type
             get = nil
-            isExplicit = hasVersion || type != WebContentType(.connectUnary, .json)
+            isExplicit = hasVersion || type.webProtocol != .connectUnary
         case "GET", "HEAD":
             guard ConnectGet.isConnect(head.target.query) else { return nil }
             let get = Result { () throws(ConnectGet.Failure) in

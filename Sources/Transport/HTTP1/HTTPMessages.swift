@@ -21,7 +21,7 @@ package struct HTTPRequestHead: Sendable {
     package let host: HTTPHost?
     /// In order; names in lower case, values trimmed. The first field is `host`, if the request has
     /// one.
-    package let fields: [HTTPFields.Field]
+    package private(set) var fields: [HTTPFields.Field]
     /// Whether the client waits for `100 Continue`.
     package let expectsContinue: Bool
 
@@ -50,6 +50,16 @@ package struct HTTPRequestHead: Sendable {
         self.fields = others
         expectsContinue = try Self.expectsContinue(others, version)
         try Self.checkMetadata(others)
+    }
+
+    /// The same head with a further field, which is metadata for the backend.
+    package func adding(
+        _ header: KnownHeader, _ value: String
+    ) throws(HTTPRefusal) -> HTTPRequestHead {
+        var head = self
+        head.fields.append((header.name, HTTPFields.trimmed(value)))
+        try Self.checkMetadata(head.fields)
+        return head
     }
 
     private static func host(

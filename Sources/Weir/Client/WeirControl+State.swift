@@ -89,9 +89,7 @@ extension WeirControl {
         return JSONTranscoder(schema: schema)
     }
 
-    /// The whole state as JSON for `apply`.
-    ///
-    /// - Parameter revision: an earlier revision; nil for the current one.
+    /// The whole state, or that of an earlier revision, as JSON for `apply`.
     public func export(revision: UInt64? = nil) async throws -> String {
         let reply = try await stub.getRevision(
             .init(revision: revision ?? 0), Self.callOptions)
@@ -101,11 +99,11 @@ extension WeirControl {
         ).text()
     }
 
-    /// Replaces the whole state in one change. Deletes backends and endpoints that the configuration
-    /// does not contain.
+    /// Replaces the whole state in one change. Deletes backends and endpoints that the
+    /// configuration does not contain.
     ///
-    /// - Parameter configuration: JSON with the names of the files of `weir apply`. Throws
-    ///   INVALID_ARGUMENT for text that has not that form.
+    /// The configuration is JSON with the names of the files of `weir apply`. Throws
+    /// INVALID_ARGUMENT for other text.
     @discardableResult
     public func apply(
         _ configuration: String, _ options: ChangeOptions = ChangeOptions()
@@ -128,9 +126,8 @@ extension WeirControl {
             warnings: reply.warnings)
     }
 
-    /// Limits the requests per second of an endpoint; nil removes the limit.
-    ///
-    /// - Parameter burst: the number of requests at once; 0 for those of one second.
+    /// Limits the requests per second of an endpoint; nil removes the limit. The burst is the
+    /// number of requests at once; 0 for those of one second.
     @discardableResult
     public func setRateLimit(
         _ endpoint: String, requestsPerSecond: Double?, burst: Int = 0,

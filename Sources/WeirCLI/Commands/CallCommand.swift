@@ -16,6 +16,10 @@ struct CallCommand: AsyncParsableCommand {
             a line: each line is sent when it is read. An endpoint called by name receives \
             --data unchanged. Responses are written to standard output as they arrive, the \
             backend's name to standard error.
+
+            Examples:
+              weir call helloworld.Greeter/SayHello --data '{"name": "Ada"}' --shard-key user-7
+              weir call prices --data @request.json
             """)
 
     @Argument(help: "The method pkg.Service/Method, or the name of an endpoint.")

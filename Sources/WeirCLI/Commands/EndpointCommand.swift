@@ -74,6 +74,18 @@ struct EndpointCommand: ParsableCommand {
                 valueName: "methods"))
         var methods: String?
 
+        @Option(
+            help: ArgumentHelp(
+                "The cookie with the shard key of HTTP requests that are not gRPC and lack the "
+                    + "header x-serve-shard-key.", valueName: "name"))
+        var shardKeyCookie = ""
+
+        @Option(
+            help: ArgumentHelp(
+                "The query parameter with that key, if a request lacks the cookie too.",
+                valueName: "name"))
+        var shardKeyQuery = ""
+
         @OptionGroup(title: "Scripts of other origins") var cors: CORSOptions
         @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
@@ -83,7 +95,9 @@ struct EndpointCommand: ParsableCommand {
             let request = Weir_Admin_V1_CreateEndpointRequest(
                 name: name, route: route, backend: backend,
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
-                note: change.note, methods: methods, cors: cors.policy)
+                note: change.note, methods: methods, cors: cors.policy,
+                httpShardKey: shardKeyCookie.isEmpty && shardKeyQuery.isEmpty
+                    ? nil : .init(cookie: shardKeyCookie, query: shardKeyQuery))
             let reply = try await options.call { try await $0.createEndpoint(request, $1) }
             try options.show(reply) { EndpointCommand.table([$0]) }
         }

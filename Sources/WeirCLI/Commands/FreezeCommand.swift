@@ -11,7 +11,11 @@ struct FreezeCommand: ParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows whether changes are frozen, by whom and why.")
+            abstract: "Shows whether changes are frozen, by whom and why.",
+            discussion: """
+                Example:
+                  weir freeze show
+                """)
 
         @OptionGroup var options: AdminOptions
 
@@ -28,6 +32,10 @@ struct FreezeCommand: ParsableCommand {
                 Until it ends, the server rejects changes, except rollbacks, pauses and aborts of \
                 rollouts, and 'weir freeze'. Rollouts do not advance. 'weir traffic set' has \
                 --override-freeze.
+
+                Examples:
+                  weir freeze on --reason 'release day'
+                  weir freeze on --reason 'holidays' --until 12h
                 """)
 
         @Option(help: "Why changes are frozen; each rejected change shows it.")
@@ -40,7 +48,7 @@ struct FreezeCommand: ParsableCommand {
             transform: FreezeCommand.time)
         var until: Google_Protobuf_Timestamp?
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
@@ -53,9 +61,14 @@ struct FreezeCommand: ParsableCommand {
     }
 
     struct Off: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Ends the freeze.")
+        static let configuration = CommandConfiguration(
+            abstract: "Ends the freeze.",
+            discussion: """
+                Example:
+                  weir freeze off --comment 'the release is done'
+                """)
 
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {

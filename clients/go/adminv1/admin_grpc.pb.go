@@ -43,8 +43,8 @@ type AdminClient interface {
 	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
 	ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
-	// except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
-	// candidate more requests.
+	// except for rollbacks, pauses and aborts of rollouts, programs that take over the backends of
+	// their lease, and SetFreeze itself. No rollout gives its candidate more requests.
 	SetFreeze(ctx context.Context, in *SetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error)
 	// Returns the present freeze.
 	GetFreeze(ctx context.Context, in *GetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error)
@@ -626,8 +626,8 @@ type AdminServer interface {
 	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
 	ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error)
 	// Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
-	// except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
-	// candidate more requests.
+	// except for rollbacks, pauses and aborts of rollouts, programs that take over the backends of
+	// their lease, and SetFreeze itself. No rollout gives its candidate more requests.
 	SetFreeze(context.Context, *SetFreezeRequest) (*GetFreezeResponse, error)
 	// Returns the present freeze.
 	GetFreeze(context.Context, *GetFreezeRequest) (*GetFreezeResponse, error)

@@ -360,6 +360,19 @@ export interface Endpoint {
   methods: string[];
   /** Unset if scripts of web pages of other origins may not call the endpoint. */
   cors?: CorsPolicy;
+  /**
+   * Where requests of HTTP that are not gRPC have their shard key, if they lack the header
+   * `x-serve-shard-key`.
+   */
+  httpShardKey?: HttpShardKey;
+}
+
+/** The place of the shard key in a request of HTTP that is not gRPC. */
+export interface HttpShardKey {
+  /** The name of a cookie; empty for none. */
+  cookie: string;
+  /** The name of a query parameter, which counts if the request lacks the cookie; empty for none. */
+  query: string;
 }
 
 /** Which scripts of web pages may send requests ("CORS"). Weir then answers preflights (OPTIONS). */
@@ -477,6 +490,7 @@ export interface CreateEndpointRequest {
   /** As in `Endpoint`, in any case and order. */
   methods: string[];
   cors?: CorsPolicy;
+  httpShardKey?: HttpShardKey;
 }
 
 export interface DeleteEndpointRequest {
@@ -1056,6 +1070,7 @@ export interface EndpointConfiguration {
    * exists then stay; Apply sets them only at its creation.
    */
   rollout?: RolloutPlan;
+  httpShardKey?: HttpShardKey;
 }
 
 /** What happens to a backend or an endpoint from one state to another. */
@@ -1471,8 +1486,8 @@ export interface AdminMethods {
   ConfirmTraffic: { request: ConfirmTrafficRequest; response: Endpoint };
   /**
    * Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
-   * except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
-   * candidate more requests.
+   * except for rollbacks, pauses and aborts of rollouts, programs that take over the backends of
+   * their lease, and SetFreeze itself. No rollout gives its candidate more requests.
    */
   SetFreeze: { request: SetFreezeRequest; response: GetFreezeResponse };
   /** Returns the present freeze. */

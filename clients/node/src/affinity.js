@@ -61,7 +61,8 @@ export class AffinityMap {
 
   /** @param endpoint the result of `client.getEndpoint` */
   constructor(endpoint) {
-    this.#intervals = endpoint.intervals.map(({ start, backend }) => ({ start: BigInt(start), backend }));
+    // JSON may omit the start of the first interval, which is 0.
+    this.#intervals = endpoint.intervals.map(({ start, backend }) => ({ start: BigInt(start ?? 0), backend }));
     if (this.#intervals[0]?.start !== 0n) throw new RangeError("the intervals of an affinity map must begin at 0");
     this.#seed = xxh64(utf8(endpoint.name), 0n);
   }

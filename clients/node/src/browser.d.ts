@@ -46,7 +46,7 @@ export interface Owner {
 
 /** Computes the backend of a shard key locally, from the result of `admin("GetEndpoint")`. */
 export class AffinityMap {
-  constructor(endpoint: { name: string; intervals: { start: string; backend: string }[] });
+  constructor(endpoint: { name: string; intervals: { start?: string; backend: string }[] });
   point(shardKey: string): bigint;
   explain(shardKey: string): Owner;
 }

@@ -40,7 +40,7 @@ export interface Owner {
 }
 
 export class AffinityMap {
-  constructor(endpoint: { name: string; intervals: { start: string; backend: string }[] });
+  constructor(endpoint: { name: string; intervals: { start?: string; backend: string }[] });
   point(shardKey: string): bigint;
   explain(shardKey: string): Owner;
 }

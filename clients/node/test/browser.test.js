@@ -35,7 +35,7 @@ const all = async (stream) => {
 
 test("calls with a shard key, and offline explain", options, async () => {
   const admin = new WebClient(`http://${address}`);
-  const affinity = new AffinityMap((await admin.admin("GetEndpoint", { name: "greeter" })).endpoint);
+  const affinity = new AffinityMap(await admin.admin("GetEndpoint", { name: "greeter" }));
   const seen = new Set();
   for (let number = 0; number < 20; number++) {
     const shardKey = `user-${number}`;
@@ -49,12 +49,10 @@ test("calls with a shard key, and offline explain", options, async () => {
   await assert.rejects(web.call(`${GREETER}/SayHello`, {}, { shardKey: "ключ" }), TypeError);
 });
 
-test("streams in both directions", options, async () => {
-  const replies = await all(web.stream(`${GREETER}/SayHelloStreamReply`, { name: "Ada" }));
-  assert.ok(replies.length > 1 && replies.every(({ message }) => message.includes("Ada")));
-  const names = ["Ada", "Grace", "Ö"];
-  const greetings = await all(web.stream(`${GREETER}/SayHelloBidiStream`, names.map((name) => ({ name }))));
-  assert.deepEqual(greetings.map(({ message }) => names.find((name) => message.includes(name))), names);
+test("streams of replies", options, async () => {
+  const replies = await all(web.stream(`${GREETER}/SayHelloStreamReply`, { name: "3" }));
+  assert.equal(replies.length, 3);
+  assert.ok(replies.every(({ message }) => message.startsWith("xxx")));
 });
 
 test("errors have the code and the field", options, async () => {
@@ -91,6 +89,12 @@ test("hostile servers", async () => {
     "/s.B/BadEnd": [200, frame(2, '{"error":7}'), { code: "UNKNOWN" }],
   };
   const server = createServer((request, response) => {
+    if (request.url === "/s.B/Echo") {
+      response.writeHead(200);
+      request.on("data", (chunk) => response.write(chunk));
+      request.on("end", () => response.end(frame(2, "{}")));
+      return;
+    }
     request.resume();
     const [status, body] = cases[request.url];
     response.writeHead(status, { "content-type": "x/y" });
@@ -101,6 +105,8 @@ test("hostile servers", async () => {
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   const hostile = new WebClient(`http://127.0.0.1:${server.address().port}`);
   try {
+    const messages = [{ name: "Ö" }, {}, { name: "x".repeat(100_000) }];
+    assert.deepEqual(await all(hostile.stream("s.B/Echo", messages)), messages);
     for (const [path, [, , expected]] of Object.entries(cases)) {
       const isStream = path.startsWith("/s");
       await refused(isStream ? all(hostile.stream(path)) : hostile.call(path), expected);

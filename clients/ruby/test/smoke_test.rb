@@ -100,6 +100,7 @@ class SmokeTest < Minitest::Test
     assert_equal '', @client.resume_rollout('ruby').pause
     assert_equal 1, @client.advance_rollout('ruby', comment: 'next').step
     assert_equal ['ruby'], @client.list_rollouts.map(&:endpoint)
+    assert_equal 1, @client.watch_rollout('ruby').first.step
     @client.watch_rollout('ruby') do |seen|
       @client.abort_rollout('ruby', immediate: true) unless seen.phase == :ROLLOUT_PHASE_ABORTED
     end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, Optional, Sequence, TypeVar
+from typing import TYPE_CHECKING, AsyncIterator, Dict, Mapping, Optional, Sequence, TypeVar
 
 from weir import rollouts
 from weir._operations import ChangeOptions, Operation
@@ -22,16 +22,23 @@ class Rollouts:
 
     async def rollout(
         self, endpoint: str, candidate: str, *, steps: Sequence[str] = ("1%", "10%", "50%"),
-        gates: Sequence[str] = (), expected_revision: Optional[int] = None,
-        validate_only: bool = False, comment: str = "", **plan: Any,
+        gates: Sequence[str] = (), bake: Optional[float] = None, minimum: Optional[float] = None,
+        maximum: Optional[float] = None, minimum_requests: Optional[int] = None,
+        require: str = "no_objection", on_inconclusive: str = "pause", abort: str = "immediate",
+        holdout: float = 0.0, approval: bool = False, alpha: Optional[float] = None,
+        webhooks: Optional[Mapping[str, Sequence[str]]] = None,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
     ) -> rollouts.RolloutStart:
         """Starts to move the traffic of an endpoint to a backend step by step.
 
-        Further arguments are fields of `weir.RolloutPlan`, for example `bake=600`.
+        The other arguments are the fields of `weir.RolloutPlan`.
         """
+        plan = rollouts.RolloutPlan(
+            candidate, steps, gates, bake, minimum, maximum, minimum_requests, require,
+            on_inconclusive, abort, holdout, approval, alpha, webhooks or {})
         return await self.start_rollout(
-            endpoint, rollouts.plan_of(candidate, steps, gates, plan),
-            expected_revision=expected_revision, validate_only=validate_only, comment=comment)
+            endpoint, plan, expected_revision=expected_revision, validate_only=validate_only,
+            comment=comment)
 
     async def start_rollout(
         self, endpoint: str, plan: rollouts.RolloutPlan, *,

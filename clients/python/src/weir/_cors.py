@@ -1,9 +1,9 @@
-"""Which web pages may send requests to an endpoint."""
+"""Settings of an endpoint for requests of HTTP that are not gRPC."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Optional, Sequence
 
 from weir.admin.v1 import admin_pb2
 
@@ -39,3 +39,22 @@ class CorsPolicy:
         return admin_pb2.CorsPolicy(
             origins=self.origins, headers=self.headers, exposed_headers=self.exposed_headers,
             credentials=self.credentials)
+
+
+@dataclass(frozen=True)
+class HttpShardKey:
+    """The place of the shard key in requests of HTTP that are not gRPC and lack the header."""
+
+    cookie: str = ""
+    """The name of a cookie; empty for none."""
+    query: str = ""
+    """The name of a query parameter, which counts after the cookie; empty for none."""
+
+    @classmethod
+    def of(cls, message: admin_pb2.HttpShardKey) -> "HttpShardKey":
+        return cls(message.cookie, message.query)
+
+    def message(self) -> Optional[admin_pb2.HttpShardKey]:
+        if not self.cookie and not self.query:
+            return None
+        return admin_pb2.HttpShardKey(cookie=self.cookie, query=self.query)

@@ -36,6 +36,7 @@ class Endpoints:
         route: Optional[str] = None,
         methods: Optional[Sequence[str]] = None,
         cors: Optional[types.CorsPolicy] = None,
+        http_shard_key: types.HttpShardKey = types.HttpShardKey(),
         replace: bool = False,
         exist_ok: bool = False,
         expected_revision: Optional[int] = None,
@@ -48,7 +49,8 @@ class Endpoints:
         (`"/pkg.Service/"`) or method. Without a route, clients call the endpoint only by name.
         `methods`, for example `["GET", "POST"]`, are the methods of plain HTTP requests that it
         accepts; others get status 405. Without it, it accepts all. With `cors`, scripts of the
-        named web pages may send requests.
+        named web pages may send requests. With `http_shard_key`, requests of HTTP may have their
+        shard key in a cookie or in the query.
 
         An endpoint of this name is replaced with `replace`, which routes all its requests to
         `backend`, or kept unchanged with `exist_ok`; otherwise AlreadyExists is raised. Code that
@@ -61,7 +63,8 @@ class Endpoints:
         options = self._change_options(expected_revision, validate_only, comment)
         try:
             endpoint = self._run(
-                operations.create_endpoint(name, backend, route, accepted, cors, options))
+                operations.create_endpoint(
+                    name, backend, route, accepted, cors, http_shard_key, options))
         except errors.AlreadyExists as error:
             existing = self.list_endpoints().get(name)
             if existing is None:
@@ -69,7 +72,7 @@ class Endpoints:
                 raise
             if replace:
                 return self._replace_endpoint(
-                    existing, backend, route, accepted, cors, options)
+                    existing, backend, route, accepted, cors, http_shard_key, options)
             is_own = (route or "") == existing.route and (
                 self._made_endpoint(name, backend)
                 or backend in existing.traffic and self._local.get(backend) is not None)
@@ -86,23 +89,24 @@ class Endpoints:
 
     def _replace_endpoint(
         self, existing: types.Endpoint, backend: str, route: Optional[str], methods: List[str],
-        cors: Optional[types.CorsPolicy], options: ChangeOptions,
+        cors: Optional[types.CorsPolicy], shard_key: types.HttpShardKey, options: ChangeOptions,
     ) -> types.Endpoint:
         is_same = (route or "") == existing.route and sorted(methods) == list(existing.methods)
-        if is_same and cors == existing.cors:
+        if is_same and cors == existing.cors and shard_key == existing.http_shard_key:
             change = self._run(operations.set_traffic(
-                existing.name, {backend: 1.0}, None, None, False, options))
+                existing.name, {backend: 1.0}, None, None, False, False, options))
             return change.endpoint
         # Checks the new route before the endpoint is deleted.
         if (route or "") != existing.route:
             self._run(operations.create_endpoint(
-                f"{existing.name}.new"[-128:], backend, route, methods, cors, options.trial()))
+                f"{existing.name}.new"[-128:], backend, route, methods, cors, shard_key,
+                options.trial()))
         if options.validate_only:
             return existing
         self._run(operations.delete_endpoint(existing.name, options))
         endpoint = self._run(
             operations.create_endpoint(
-                existing.name, backend, route, methods, cors, options.latest()))
+                existing.name, backend, route, methods, cors, shard_key, options.latest()))
         self._created_endpoints[existing.name] = backend
         return endpoint
 

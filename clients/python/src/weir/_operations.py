@@ -91,11 +91,12 @@ def delete_backend(name: str, options: ChangeOptions) -> Operation[None]:
 
 def create_endpoint(
     name: str, backend: str, route: Optional[str], methods: Sequence[str],
-    cors: Optional[types.CorsPolicy], options: ChangeOptions
+    cors: Optional[types.CorsPolicy], shard_key: types.HttpShardKey, options: ChangeOptions
 ) -> Operation[types.Endpoint]:
     request = pb.CreateEndpointRequest(
         name=name, backend=backend, route=route or "", methods=list(methods),
-        cors=None if cors is None else cors.message(), **options.fields())
+        cors=None if cors is None else cors.message(), http_shard_key=shard_key.message(),
+        **options.fields())
     return Operation("CreateEndpoint", request, pb.Endpoint, types.Endpoint.of)
 
 

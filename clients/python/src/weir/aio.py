@@ -174,14 +174,15 @@ class Client(Rollouts):
     async def create_endpoint(
         self, name: str, *, backend: str, route: Optional[str] = None,
         methods: Optional[Sequence[str]] = None, cors: Optional[types.CorsPolicy] = None,
+        http_shard_key: types.HttpShardKey = types.HttpShardKey(),
         replace: bool = False, exist_ok: bool = False, expected_revision: Optional[int] = None,
         validate_only: bool = False, comment: str = "",
     ) -> types.Endpoint:
         """Adds an endpoint that routes all requests to one backend."""
         return await self._on_thread(
             self._client.create_endpoint, name, backend=backend, route=route, methods=methods,
-            cors=cors, replace=replace, exist_ok=exist_ok, expected_revision=expected_revision,
-            validate_only=validate_only, comment=comment)
+            cors=cors, http_shard_key=http_shard_key, replace=replace, exist_ok=exist_ok,
+            expected_revision=expected_revision, validate_only=validate_only, comment=comment)
 
     async def delete_endpoint(
         self, name: str, *, expected_revision: Optional[int] = None, validate_only: bool = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from google.protobuf.duration_pb2 import Duration
@@ -86,16 +86,6 @@ class RolloutPlan:
                 seconds = _number(name, seconds, 0.001, _WEEK)
                 getattr(plan, name).FromNanoseconds(round(seconds * 1e9))
         return plan
-
-
-def plan_of(
-    candidate: str, steps: Sequence[str], gates: Sequence[str], more: Mapping[str, Any]
-) -> RolloutPlan:
-    known = [one.name for one in fields(RolloutPlan)]
-    for name in more:
-        if name not in known:
-            raise TypeError(f"unknown argument {name!r}: use {', '.join(known)}")
-    return RolloutPlan(candidate, steps, gates, **more)
 
 
 _WEEK = 7 * 24 * 3600

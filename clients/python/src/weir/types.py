@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from weir._cors import CorsPolicy
+from weir._cors import CorsPolicy, HttpShardKey
 from weir._figures import (
     BackendStats, FieldDifference, Latency, ShadowComparison, ShadowReport, Stats, time_of,
 )
@@ -162,6 +162,8 @@ class Endpoint(_Mapping):
     """The methods of plain HTTP requests that it accepts; empty for all."""
     cors: Optional[CorsPolicy]
     """None if scripts of pages of other origins may not send requests."""
+    http_shard_key: HttpShardKey
+    """Where requests of HTTP that are not gRPC have their shard key, besides the header."""
     requests_per_second: Optional[float]
     """The rate limit; None for no limit."""
     reverts: Optional[datetime.datetime]
@@ -181,6 +183,7 @@ class Endpoint(_Mapping):
             revision=message.revision,
             methods=tuple(message.methods),
             cors=CorsPolicy.of(message.cors) if message.HasField("cors") else None,
+            http_shard_key=HttpShardKey.of(message.http_shard_key),
             requests_per_second=(
                 message.rate_limit.requests_per_second
                 if message.HasField("rate_limit") else None),
@@ -387,6 +390,6 @@ def named(parts: List[Any]) -> Dict[str, Any]:
 
 __all__ = [
     "Backend", "BackendStats", "Change", "CorsPolicy", "Endpoint", "Explanation",
-    "FieldDifference", "Instance", "Latency", "ObjectChange", "Replica", "Revision",
+    "FieldDifference", "HttpShardKey", "Instance", "Latency", "ObjectChange", "Replica", "Revision",
     "ShadowComparison", "ShadowReport", "StateChange", "Stats", "TrafficChange",
 ]

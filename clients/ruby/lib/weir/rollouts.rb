@@ -26,7 +26,13 @@ module Weir
       return enum_for(:watch_rollout, endpoint) unless block
 
       request = Admin::V1::WatchRolloutRequest.new(endpoint: endpoint)
-      Weir.translating { @admin.watch_rollout(request, deadline: GRPC::Core::TimeConsts::INFINITE_FUTURE).each(&block) }
+      never = GRPC::Core::TimeConsts::INFINITE_FUTURE
+      operation = @admin.watch_rollout(request, deadline: never, return_op: true)
+      begin
+        Weir.translating { operation.execute.each(&block) }
+      ensure
+        operation.cancel
+      end
     end
 
     # Stops all automatic changes of a rollout; its weights stay.

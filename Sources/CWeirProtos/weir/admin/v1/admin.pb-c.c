@@ -868,6 +868,51 @@ void   weir__admin__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__http_shard_key__init
+                     (Weir__Admin__V1__HttpShardKey         *message)
+{
+  static const Weir__Admin__V1__HttpShardKey init_value = WEIR__ADMIN__V1__HTTP_SHARD_KEY__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__http_shard_key__get_packed_size
+                     (const Weir__Admin__V1__HttpShardKey *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__http_shard_key__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__http_shard_key__pack
+                     (const Weir__Admin__V1__HttpShardKey *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__http_shard_key__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__http_shard_key__pack_to_buffer
+                     (const Weir__Admin__V1__HttpShardKey *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__http_shard_key__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__HttpShardKey *
+       weir__admin__v1__http_shard_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__HttpShardKey *)
+     protobuf_c_message_unpack (&weir__admin__v1__http_shard_key__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__http_shard_key__free_unpacked
+                     (Weir__Admin__V1__HttpShardKey *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__http_shard_key__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__cors_policy__init
                      (Weir__Admin__V1__CorsPolicy         *message)
 {
@@ -7028,7 +7073,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__interval__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[11] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[12] =
 {
   {
     "name",
@@ -7162,10 +7207,23 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "http_shard_key",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Endpoint, http_shard_key),
+    &weir__admin__v1__http_shard_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
   6,   /* field[6] = comparison */
   10,   /* field[10] = cors */
+  11,   /* field[11] = http_shard_key */
   4,   /* field[4] = intervals */
   9,   /* field[9] = methods */
   0,   /* field[0] = name */
@@ -7179,7 +7237,7 @@ static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
 {
@@ -7189,11 +7247,62 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   "Weir__Admin__V1__Endpoint",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Endpoint),
-  11,
+  12,
   weir__admin__v1__endpoint__field_descriptors,
   weir__admin__v1__endpoint__field_indices_by_name,
   1,  weir__admin__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__http_shard_key__field_descriptors[2] =
+{
+  {
+    "cookie",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HttpShardKey, cookie),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "query",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HttpShardKey, query),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__http_shard_key__field_indices_by_name[] = {
+  0,   /* field[0] = cookie */
+  1,   /* field[1] = query */
+};
+static const ProtobufCIntRange weir__admin__v1__http_shard_key__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__http_shard_key__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.HttpShardKey",
+  "HttpShardKey",
+  "Weir__Admin__V1__HttpShardKey",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__HttpShardKey),
+  2,
+  weir__admin__v1__http_shard_key__field_descriptors,
+  weir__admin__v1__http_shard_key__field_indices_by_name,
+  1,  weir__admin__v1__http_shard_key__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__http_shard_key__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__cors_policy__field_descriptors[4] =
@@ -7861,7 +7970,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_backends_response__descri
   (ProtobufCMessageInit) weir__admin__v1__list_backends_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[9] =
 {
   {
     "name",
@@ -7959,11 +8068,24 @@ static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "http_shard_key",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CreateEndpointRequest, http_shard_key),
+    &weir__admin__v1__http_shard_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by_name[] = {
   2,   /* field[2] = backend */
   7,   /* field[7] = cors */
   3,   /* field[3] = expected_revision */
+  8,   /* field[8] = http_shard_key */
   6,   /* field[6] = methods */
   0,   /* field[0] = name */
   5,   /* field[5] = note */
@@ -7973,7 +8095,7 @@ static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by
 static const ProtobufCIntRange weir__admin__v1__create_endpoint_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descriptor =
 {
@@ -7983,7 +8105,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descr
   "Weir__Admin__V1__CreateEndpointRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__CreateEndpointRequest),
-  8,
+  9,
   weir__admin__v1__create_endpoint_request__field_descriptors,
   weir__admin__v1__create_endpoint_request__field_indices_by_name,
   1,  weir__admin__v1__create_endpoint_request__number_ranges,
@@ -12300,7 +12422,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__weight
   (ProtobufCMessageInit) weir__admin__v1__endpoint_configuration__weights_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[9] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[10] =
 {
   {
     "name",
@@ -12410,10 +12532,23 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "http_shard_key",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration, http_shard_key),
+    &weir__admin__v1__http_shard_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_name[] = {
   4,   /* field[4] = comparison */
   7,   /* field[7] = cors */
+  9,   /* field[9] = http_shard_key */
   6,   /* field[6] = methods */
   0,   /* field[0] = name */
   5,   /* field[5] = rate_limit */
@@ -12425,7 +12560,7 @@ static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_
 static const ProtobufCIntRange weir__admin__v1__endpoint_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descriptor =
 {
@@ -12435,7 +12570,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descri
   "Weir__Admin__V1__EndpointConfiguration",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__EndpointConfiguration),
-  9,
+  10,
   weir__admin__v1__endpoint_configuration__field_descriptors,
   weir__admin__v1__endpoint_configuration__field_indices_by_name,
   1,  weir__admin__v1__endpoint_configuration__number_ranges,

@@ -1152,7 +1152,7 @@ const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor =
   (ProtobufCMessageInit) weir__store__v1__archive__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[13] =
+static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[14] =
 {
   {
     "name",
@@ -1310,11 +1310,24 @@ static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "http_shard_key",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Endpoint, http_shard_key),
+    &weir__admin__v1__http_shard_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
   5,   /* field[5] = comparison */
   12,   /* field[12] = cors */
   7,   /* field[7] = earlier_maps */
+  13,   /* field[13] = http_shard_key */
   3,   /* field[3] = map */
   11,   /* field[11] = methods */
   0,   /* field[0] = name */
@@ -1329,7 +1342,7 @@ static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__store__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
 {
@@ -1339,7 +1352,7 @@ const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
   "Weir__Store__V1__Endpoint",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Endpoint),
-  13,
+  14,
   weir__store__v1__endpoint__field_descriptors,
   weir__store__v1__endpoint__field_indices_by_name,
   1,  weir__store__v1__endpoint__number_ranges,

@@ -37,6 +37,7 @@ typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparis
 typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
+typedef struct Weir__Admin__V1__HttpShardKey Weir__Admin__V1__HttpShardKey;
 typedef struct Weir__Admin__V1__CorsPolicy Weir__Admin__V1__CorsPolicy;
 typedef struct Weir__Admin__V1__TrafficTimeBox Weir__Admin__V1__TrafficTimeBox;
 typedef struct Weir__Admin__V1__RateLimit Weir__Admin__V1__RateLimit;
@@ -676,10 +677,22 @@ struct  Weir__Admin__V1__Endpoint
   size_t n_methods;
   ProtobufCBinaryData *methods;
   Weir__Admin__V1__CorsPolicy *cors;
+  Weir__Admin__V1__HttpShardKey *http_shard_key;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL, NULL, NULL }
+
+
+struct  Weir__Admin__V1__HttpShardKey
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData cookie;
+  ProtobufCBinaryData query;
+};
+#define WEIR__ADMIN__V1__HTTP_SHARD_KEY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__http_shard_key__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 struct  Weir__Admin__V1__CorsPolicy
@@ -860,6 +873,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
   size_t n_methods;
   ProtobufCBinaryData *methods;
   Weir__Admin__V1__CorsPolicy *cors;
+  Weir__Admin__V1__HttpShardKey *http_shard_key;
   Weir__Admin__V1__CreateEndpointRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -867,7 +881,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
 };
 #define WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__create_endpoint_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0,NULL, NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0,NULL, NULL, NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -1797,10 +1811,11 @@ struct  Weir__Admin__V1__EndpointConfiguration
   ProtobufCBinaryData *methods;
   Weir__Admin__V1__CorsPolicy *cors;
   Weir__Admin__V1__RolloutPlan *rollout;
+  Weir__Admin__V1__HttpShardKey *http_shard_key;
 };
 #define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, NULL, NULL, NULL }
 
 
 struct  Weir__Admin__V1__ObjectChange
@@ -2550,6 +2565,25 @@ Weir__Admin__V1__Endpoint *
                       const uint8_t       *data);
 void   weir__admin__v1__endpoint__free_unpacked
                      (Weir__Admin__V1__Endpoint *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__HttpShardKey methods */
+void   weir__admin__v1__http_shard_key__init
+                     (Weir__Admin__V1__HttpShardKey         *message);
+size_t weir__admin__v1__http_shard_key__get_packed_size
+                     (const Weir__Admin__V1__HttpShardKey   *message);
+size_t weir__admin__v1__http_shard_key__pack
+                     (const Weir__Admin__V1__HttpShardKey   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__http_shard_key__pack_to_buffer
+                     (const Weir__Admin__V1__HttpShardKey   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__HttpShardKey *
+       weir__admin__v1__http_shard_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__http_shard_key__free_unpacked
+                     (Weir__Admin__V1__HttpShardKey *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__CorsPolicy methods */
 void   weir__admin__v1__cors_policy__init
@@ -4421,6 +4455,9 @@ typedef void (*Weir__Admin__V1__Interval_Closure)
 typedef void (*Weir__Admin__V1__Endpoint_Closure)
                  (const Weir__Admin__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__HttpShardKey_Closure)
+                 (const Weir__Admin__V1__HttpShardKey *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__CorsPolicy_Closure)
                  (const Weir__Admin__V1__CorsPolicy *message,
                   void *closure_data);
@@ -5135,6 +5172,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__http_shard_key__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__cors_policy__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rate_limit__descriptor;

@@ -134,10 +134,11 @@ struct  Weir__Store__V1__Endpoint
   size_t n_methods;
   ProtobufCBinaryData *methods;
   Weir__Admin__V1__CorsPolicy *cors;
+  Weir__Admin__V1__HttpShardKey *http_shard_key;
 };
 #define WEIR__STORE__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL, NULL, NULL, NULL, 0,NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL, NULL, NULL, NULL, 0,NULL, NULL, NULL }
 
 
 struct  Weir__Store__V1__RolloutCounts

@@ -322,10 +322,11 @@ class CreateBackendRequest(_message.Message):
     def __init__(self, backend: _Optional[_Union[Backend, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class CreateEndpointRequest(_message.Message):
-    __slots__ = ["backend", "cors", "expected_revision", "methods", "name", "note", "route", "validate_only"]
+    __slots__ = ["backend", "cors", "expected_revision", "http_shard_key", "methods", "name", "note", "route", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     CORS_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    HTTP_SHARD_KEY_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
@@ -334,12 +335,13 @@ class CreateEndpointRequest(_message.Message):
     backend: str
     cors: CorsPolicy
     expected_revision: int
+    http_shard_key: HttpShardKey
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     note: ChangeNote
     route: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., http_shard_key: _Optional[_Union[HttpShardKey, _Mapping]] = ...) -> None: ...
 
 class DeleteBackendRequest(_message.Message):
     __slots__ = ["expected_revision", "name", "note", "validate_only"]
@@ -390,9 +392,10 @@ class DifferenceSample(_message.Message):
     def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[MetadataEntry, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[ValuePair, _Mapping]]] = ...) -> None: ...
 
 class Endpoint(_message.Message):
-    __slots__ = ["comparison", "cors", "intervals", "methods", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
+    __slots__ = ["comparison", "cors", "http_shard_key", "intervals", "methods", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
     CORS_FIELD_NUMBER: _ClassVar[int]
+    HTTP_SHARD_KEY_FIELD_NUMBER: _ClassVar[int]
     INTERVALS_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -404,6 +407,7 @@ class Endpoint(_message.Message):
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
     cors: CorsPolicy
+    http_shard_key: HttpShardKey
     intervals: _containers.RepeatedCompositeFieldContainer[Interval]
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
@@ -413,10 +417,10 @@ class Endpoint(_message.Message):
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     time_box: TrafficTimeBox
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., http_shard_key: _Optional[_Union[HttpShardKey, _Mapping]] = ...) -> None: ...
 
 class EndpointConfiguration(_message.Message):
-    __slots__ = ["comparison", "cors", "methods", "name", "rate_limit", "rollout", "route", "shadows", "weights"]
+    __slots__ = ["comparison", "cors", "http_shard_key", "methods", "name", "rate_limit", "rollout", "route", "shadows", "weights"]
     class WeightsEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -426,6 +430,7 @@ class EndpointConfiguration(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
     CORS_FIELD_NUMBER: _ClassVar[int]
+    HTTP_SHARD_KEY_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
@@ -435,6 +440,7 @@ class EndpointConfiguration(_message.Message):
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
     cors: CorsPolicy
+    http_shard_key: HttpShardKey
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     rate_limit: RateLimit
@@ -442,7 +448,7 @@ class EndpointConfiguration(_message.Message):
     route: str
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     weights: _containers.ScalarMap[str, float]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., rollout: _Optional[_Union[RolloutPlan, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., rollout: _Optional[_Union[RolloutPlan, _Mapping]] = ..., http_shard_key: _Optional[_Union[HttpShardKey, _Mapping]] = ...) -> None: ...
 
 class ExplainRouteRequest(_message.Message):
     __slots__ = ["endpoint", "path", "shard_key"]
@@ -647,6 +653,14 @@ class HoldLeasesRequest(_message.Message):
 class HoldLeasesResponse(_message.Message):
     __slots__ = []
     def __init__(self) -> None: ...
+
+class HttpShardKey(_message.Message):
+    __slots__ = ["cookie", "query"]
+    COOKIE_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    cookie: str
+    query: str
+    def __init__(self, cookie: _Optional[str] = ..., query: _Optional[str] = ...) -> None: ...
 
 class Instance(_message.Message):
     __slots__ = ["admin_address", "answering", "data_address", "id", "leader", "name", "problem", "revision", "started", "state", "version"]

@@ -333,8 +333,8 @@ class AdminServicer(object):
 
     def SetFreeze(self, request, context):
         """Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
-        except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
-        candidate more requests.
+        except for rollbacks, pauses and aborts of rollouts, programs that take over the backends of
+        their lease, and SetFreeze itself. No rollout gives its candidate more requests.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -164,6 +164,11 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :time_box, :message, 9, "weir.admin.v1.TrafficTimeBox"
       repeated :methods, :string, 10
       optional :cors, :message, 11, "weir.admin.v1.CorsPolicy"
+      optional :http_shard_key, :message, 12, "weir.admin.v1.HttpShardKey"
+    end
+    add_message "weir.admin.v1.HttpShardKey" do
+      optional :cookie, :string, 1
+      optional :query, :string, 2
     end
     add_message "weir.admin.v1.CorsPolicy" do
       repeated :origins, :string, 1
@@ -226,6 +231,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :note, :message, 6, "weir.admin.v1.ChangeNote"
       repeated :methods, :string, 7
       optional :cors, :message, 8, "weir.admin.v1.CorsPolicy"
+      optional :http_shard_key, :message, 9, "weir.admin.v1.HttpShardKey"
     end
     add_message "weir.admin.v1.DeleteEndpointRequest" do
       optional :name, :string, 1
@@ -572,6 +578,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       repeated :methods, :string, 7
       optional :cors, :message, 8, "weir.admin.v1.CorsPolicy"
       optional :rollout, :message, 9, "weir.admin.v1.RolloutPlan"
+      optional :http_shard_key, :message, 10, "weir.admin.v1.HttpShardKey"
     end
     add_message "weir.admin.v1.ObjectChange" do
       optional :action, :enum, 1, "weir.admin.v1.ChangeAction"
@@ -826,6 +833,7 @@ module Weir
       FieldTolerance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.FieldTolerance").msgclass
       Interval = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Interval").msgclass
       Endpoint = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Endpoint").msgclass
+      HttpShardKey = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.HttpShardKey").msgclass
       CorsPolicy = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CorsPolicy").msgclass
       TrafficTimeBox = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.TrafficTimeBox").msgclass
       RateLimit = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RateLimit").msgclass

@@ -53,8 +53,8 @@ module Weir
           # Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
           rpc :ConfirmTraffic, ::Weir::Admin::V1::ConfirmTrafficRequest, ::Weir::Admin::V1::Endpoint
           # Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
-          # except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
-          # candidate more requests.
+          # except for rollbacks, pauses and aborts of rollouts, programs that take over the backends of
+          # their lease, and SetFreeze itself. No rollout gives its candidate more requests.
           rpc :SetFreeze, ::Weir::Admin::V1::SetFreezeRequest, ::Weir::Admin::V1::GetFreezeResponse
           # Returns the present freeze.
           rpc :GetFreeze, ::Weir::Admin::V1::GetFreezeRequest, ::Weir::Admin::V1::GetFreezeResponse
