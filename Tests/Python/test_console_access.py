@@ -323,7 +323,7 @@ def test_500_endpoints_update_each_second(tmp_path, open_page):
     path = tmp_path / "many.json"
     path.write_text(json.dumps({"backends": backends, "endpoints": endpoints}))
     server = start_demo()
-    tool(server, "apply", "-f", str(path))
+    tool(server, "apply", "-f", str(path), "--prune")
     page = open_page(server).live()
     page.wait("500 endpoints, no problems")
     page.press("Show all 500 endpoints")
