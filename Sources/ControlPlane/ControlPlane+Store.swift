@@ -66,7 +66,8 @@ extension ControlPlane {
             let result = try body(&next)
             let delta = state.delta(to: next)
             guard !delta.isEmpty else { return (result, state.revision) }
-            try checkRoutes(of: next)
+            // A conflict of routes must not prevent a revert. The log names it.
+            if !options.ignoresFreeze { try checkRoutes(of: next) }
             guard !options.validateOnly else { return (result, state.nextRevision) }
             if !options.ignoresFreeze, let freeze = state.freeze(at: Date()) {
                 throw ControlError.frozen(freeze)

@@ -35,6 +35,18 @@ package struct ReplyConversion {
             body = pieces.count == 1 ? pieces[0] : pieces.flatMap(\.self)[...]
         }
         let fields = try ParsedFields(body)
-        return Raw(contentType: fields.text(1), data: fields.messages(2).last ?? [])
+        let type = fields.text(1)
+        // The value becomes a header field, which must not contain a line break.
+        guard type.utf8.count <= Self.maxContentTypeBytes,
+            type.utf8.allSatisfy({ (0x21...0x7e).contains($0) || $0 == 0x20 }),
+            type.isEmpty || type.contains(where: { $0 != " " })
+        else {
+            throw MessageError(
+                "google.api.HttpBody.content_type: it must be at most "
+                    + "\(Self.maxContentTypeBytes) bytes of printable ASCII")
+        }
+        return Raw(contentType: type, data: fields.messages(2).last ?? [])
     }
+
+    private static let maxContentTypeBytes = 256
 }

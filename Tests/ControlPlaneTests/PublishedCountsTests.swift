@@ -9,7 +9,7 @@ internal import Testing
 
 /// A state with an endpoint "e" of v1 and a rollout to v2.
 func rolloutState(
-    _ plan: Weir_Admin_V1_RolloutPlan = .init(candidate: "v2", steps: ["50%"])
+    _ plan: Weir_Admin_V1_RolloutPlan = .init(candidate: "v2", steps: ["50%"]), id: UInt64 = 7
 ) throws -> ControlState {
     var state = ControlState()
     for name in ["v1", "v2"] {
@@ -17,7 +17,7 @@ func rolloutState(
             .init(name: name, kind: .handler(name)), registered: ["v1", "v2"])
     }
     _ = try state.createEndpoint("e", route: "/x.Y/", backend: "v1")
-    _ = try state.startRollout("e", plan, id: 7, author: "ann", at: Date())
+    _ = try state.startRollout("e", plan, id: id, author: "ann", at: Date())
     return state
 }
 
@@ -93,18 +93,28 @@ func rolloutState(
         #expect(leader.evidence.reports.first?.requests == 300)
     }
 
+    @Test("The seconds that wait for the longest request are all kept when they arrive at once")
+    func longRequest() throws {
+        var running = try Self.running()
+        let seconds = (100...100 + CohortTable.maxHorizon).map { Self.second($0) }
+        running.count(seconds, shadow: nil, weight: 0.5, at: 101 + CohortTable.maxHorizon)
+        #expect(running.published.seconds.count == seconds.count)
+    }
+
     @Test("A publication has a bounded number of seconds, counts and keys")
     func bounded() throws {
         var running = try Self.running()
         for second in 0..<100 as Range<UInt64> {
             running.count([Self.second(second)], shadow: nil, weight: 0.5, at: second)
         }
-        #expect(running.published.seconds.map(\.second) == Array(85..<100))
+        #expect(
+            running.published.seconds.map(\.second)
+                == Array((100 - PublishedCounts.maxSeconds)..<100))
         var counts = PublishedCounts(rollout: 7)
         var tick = TickCounts()
         tick.candidate.badKeys = (0..<10_000).map { UInt64($0) }
         tick.baseline.badKeys = (5_000..<5_100).map { UInt64($0) }
-        counts.add(Array(repeating: .init(second: 1, counts: tick), count: 200))
+        counts.add(Array(repeating: .init(second: 1, counts: tick), count: 400))
         #expect(counts.seconds.count == PublishedCounts.maxCounts)
         let thinned = try #require(counts.seconds.last).counts
         #expect((500...PublishedCounts.maxKeys).contains(thinned.candidate.badKeys.count))

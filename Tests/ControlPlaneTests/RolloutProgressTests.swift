@@ -144,6 +144,15 @@ internal import Testing
         #expect(running.mustStore(every: .seconds(5), now: now))
     }
 
+    @Test("A decision about a later rollout of the endpoint does not change the one before")
+    func followsItsOwn() throws {
+        var running = try Self.running(try rolloutState())
+        var later = try #require(try rolloutState(id: 8).endpoints["e"]?.rollout)
+        later.decided()
+        running.follow(later)
+        #expect(running.rollout.id == 7)
+    }
+
     @Test("The progress of the largest plan with default gates is far below the bound")
     func size() throws {
         let steps = (1...31).map { "\($0)%" } + ["100%"]

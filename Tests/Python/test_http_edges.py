@@ -115,7 +115,7 @@ def test_targets(port):
         200: [f"http://localhost{port.path}", f"HTTPS://127.0.0.1:80{port.path}", f"{port.path}#f"],
         400: ["http://a b/", f"http://u:p@x{port.path}", "http:///", "http://", "http://x:99999/",
               "http://x:-1/", "ftp://x/", "x:80", "*", "", "?q", "#f", "/a%00b"],
-        404: ["/?a=%00", "/%", "/%zz", "//", "/../../etc/passwd", "/" * 5_000],
+        404: ["/none?a=%00", "/%", "/%zz", "//", "/../../etc/passwd", "/" * 5_000],
     }.items():
         for target in targets:
             table.add(expected, get(port, target))

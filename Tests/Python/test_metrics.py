@@ -369,7 +369,7 @@ def test_the_version_is_defined_once():
         "clients/python/pyproject.toml": r'^version = "(.*)"',
         "clients/python/src/weir/__init__.py": r'^__version__ = "(.*)"',
         "clients/node/package.json": r'^  "version": "(.*)"',
-        "clients/ruby/weir-client.gemspec": r"^  spec.version = '(.*)'",
+        "clients/ruby/lib/weir/version.rb": r"^  VERSION = '(.*)'",
         "CHANGELOG.md": r"^## (\d+\.\d+\.\d+)",
     }
     for path, pattern in found.items():

@@ -64,7 +64,7 @@ NEEDED = {
     "endpoint": "greeter", "name": "greeter-v1", "backend=weight": "greeter-v1=1",
     "backend=proportion": "greeter-v2=0.5", "path": "/helloworld.Greeter/SayHello",
     "method": "helloworld.Greeter/SayHello", "file": "missing", "from": "1", "revision": "1",
-    "role": "viewer", "backend": "greeter-v1",
+    "role": "viewer", "backend": "greeter-v1", "reason": "incident",
 }
 # Options that another option requires.
 WITH = {

@@ -58,6 +58,38 @@ def test_a_book_by_its_path(served, shop):
     assert reply.headers["x-initial"] == "1" and reply.headers["x-trailing"] == "2"
 
 
+def test_a_coding_of_the_body_is_refused(served):
+    reply = ask(served, "POST", "/v1/shelves/1/books", data=b"{}",
+                headers={"content-type": "application/json", "content-encoding": "br"})
+    assert reply.status_code == 415 and reply.headers["accept-encoding"] == "identity"
+    assert "content-encoding 'br' is not supported" in reply.json()["message"]
+
+
+def test_the_backend_is_not_blamed_for_a_clients_metadata(served, shop):
+    reply = ask(served, "GET", BOOK, headers={"x-a-bin": "!!!"})
+    assert reply.status_code == 400 and "invalid header 'x-a-bin'" in reply.json()["message"]
+    assert ask(served, "GET", BOOK, headers={"x-a-bin": "AAE,AAE="}).status_code == 200
+    assert len(shop.calls) == 1
+
+
+def test_a_call_without_time_is_not_begun(served, shop):
+    for _ in range(5):
+        assert ask(served, "GET", BOOK, headers={"grpc-timeout": "0m"}).status_code == 504
+    assert not shop.calls
+
+
+def test_the_parameter_with_the_shard_key_is_not_a_field(mesh, shop):
+    mesh.backend("library", "--upstream", shop.address)
+    mesh.wait_ready("library")
+    mesh.tool("endpoint", "create", "library", "--route", f"/{SERVICE}/", "--backend", "library",
+              "--shard-key-query", "user")
+    # The first request waits until the schema is read; the second one does not.
+    for _ in range(2):
+        assert ask(mesh, "GET", f"{BOOK}?user=ann").status_code == 200
+        assert shop.metadata[-1]["x-serve-shard-key"] == "ann"
+    assert ask(mesh, "GET", f"{BOOK}?other=ann").status_code == 400
+
+
 @pytest.mark.parametrize("method,path,body,name,request_", [
     ("GET", "/v1/shelves/a%20b/books/%C3%A9", None, "GetBook", {"name": "shelves/a b/books/é"}),
     ("GET", "/v1/files", None, "GetFile", {"name": "files"}),

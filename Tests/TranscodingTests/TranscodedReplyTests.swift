@@ -151,6 +151,18 @@ internal import Testing
         }
     }
 
+    @Test(
+        "A content type that cannot be a header field ends the call",
+        arguments: ["a/b\r\nx: 1", "a/b\nx", "a\0", " ", "é", String(repeating: "a", count: 257)])
+    func invalidContentType(type: String) throws {
+        var body = WireWriter()
+        body.field(1, bytes: type.utf8)
+        let method = Library.Method(
+            output: "google.api.HttpBody", serverStreams: true, rule: Library.rule("GET", "/v1"))
+        var (reply, _) = try Self.reply(method)
+        #expect(throws: RPCError.self) { try reply.received(body.bytes) }
+    }
+
     @Test("An HttpBody is sent unchanged, and a late failure breaks the response")
     func raw() throws {
         var body = WireWriter()

@@ -140,7 +140,8 @@ export class Client {
    */
   async metrics() {
     const headers = this.#headers("text/plain");
-    const response = await fetch("/metrics", { headers, cache: "no-store" });
+    const response = await fetch("/metrics",
+      { headers, cache: "no-store", signal: deadline() });
     if (!response.ok) throw new CallError("unavailable",
     `status ${response.status} for /metrics`);
     return response.text();

@@ -118,11 +118,8 @@ function login() {
 
 function signOut() {
   client.setToken("");
-  model.connection = "login";
-  model.reason = "";
-  model.clear();
-  live.reconnect();
-  changed();
+  // Forgets all that the page has received with the token.
+  location.reload();
 }
 
 function drawHeader() {

@@ -25,6 +25,9 @@ import { number, percent, shown } from "./format.js";
 
 const pauseMilliseconds = 150;
 
+/** Methods that a freeze does not reject. */
+const notFrozen = new Set(["Rollback", "PauseRollout", "AbortRollout", "SetFreeze"]);
+
 /**
  * Shows the dialog of an action.
  * @param {Page} page
@@ -96,7 +99,7 @@ export function open(page, action) {
   };
 
   const confirm = async () => {
-    if (!result || isBusy || action.refuse?.(result)) return;
+    if (!result || isBusy || refused()) return;
     isBusy = true;
     problem = "";
     draw();
@@ -118,8 +121,15 @@ export function open(page, action) {
     page.changed();
   };
 
+  /** Why the user should not confirm. A dry run is accepted during a freeze. */
+  const refused = () => {
+    const freeze = notFrozen.has(action.method) ? null : model.frozen?.freeze;
+    if (freeze) return `Changes are frozen by ${shown(freeze.author, 60)}: ${shown(freeze.reason, 300)}`;
+    return action.refuse?.(result) ?? null;
+  };
+
   const draw = () => {
-    const refusal = result ? action.refuse?.(result) : null;
+    const refusal = result ? refused() : null;
     render(dialog, h("form", {
         onsubmit: (/** @type {Event} */ event) => { event.preventDefault();
           confirm(); },
@@ -153,6 +163,8 @@ export function open(page, action) {
 
   dialog.setAttribute("aria-labelledby", "dialog-title");
   dialog.addEventListener("close", () => {
+    // A check that is running does not start another one.
+    generation += 1;
     clearTimeout(timer);
     dialog.remove();
     if (opener?.isConnected) opener.focus();

@@ -43,15 +43,20 @@ extension ControlPlane {
             guard let bytes = try? running.progress(of: countingName).serializedBytes(),
                 bytes.count <= Self.maxProgressBytes
             else {
-                reportProgress(of: name, "it has more than \(Self.maxProgressBytes) bytes")
+                reportProgress(of: name, "it cannot be encoded in \(Self.maxProgressBytes) bytes")
                 continue
             }
             do throws(StoreError) {
                 guard try await store.storeProgress(bytes, of: running.rollout.id) else { return }
             } catch {
-                return reportProgress(of: name, error.description)
+                reportProgress(of: name, error.description)
+                continue
             }
-            rollouts[name]?.stored(at: .now)
+            // A decision during the write must be stored at once.
+            let stored = rollouts[name]?.rollout
+            if stored?.id == running.rollout.id, stored?.decisions == running.rollout.decisions {
+                rollouts[name]?.stored(at: .now)
+            }
         }
         let kept = Set(rollouts.values.map(\.rollout.id))
         guard kept != rolloutsWithProgress else { return }

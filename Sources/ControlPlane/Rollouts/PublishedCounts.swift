@@ -1,5 +1,6 @@
 internal import Evidence
 internal import Messages
+internal import Observability
 internal import Rollouts
 
 /// What one server of a fleet has counted for a rollout, for the leader.
@@ -13,8 +14,9 @@ struct PublishedCounts: Sendable, Equatable {
     }
 
     /// The seconds that a server keeps for the leader. Each publication repeats them, so that a
-    /// lost one costs nothing, and so that another leader can continue.
-    static let maxSeconds: UInt64 = 15
+    /// lost one costs nothing, and so that another leader can continue. After a long request, all
+    /// seconds since its start arrive at once.
+    static let maxSeconds = CohortTable.maxHorizon + 7
     /// The most counts in them: of 8 methods, and of the others.
     static let maxCounts = Int(maxSeconds) * 9
     /// The most keys of one method, second and side. Beyond, only keys with a small second hash are

@@ -104,7 +104,7 @@ struct RunningRollout: Sendable {
 
     /// Follows the decision of an operator or of another server.
     mutating func follow(_ stored: ControlState.Rollout) {
-        guard stored.decisions != rollout.decisions else { return }
+        guard stored.id == rollout.id, stored.decisions != rollout.decisions else { return }
         let before = rollout.machine.state.entry
         rollout = stored
         storedAt = nil

@@ -171,7 +171,7 @@ extension ControlPlane {
                 continue
             }
             let hasPassed = running.tick(now: now)
-            // A box that could not be reverted is made again, from its start.
+            // After a failure the next tick tries again, because the box counts since `started`.
             timeBoxes[name] = hasPassed ? nil : running
             if hasPassed { await revert(name, change) }
         }

@@ -49,24 +49,7 @@ final class HTTPExchange: WebClient {
         self.port = port
         self.router = router
         self.client = client
-        let route = port.route(head, router)
-        corsFields = route.cors?.fields(for: head)
-        if let key = route.shardKey {
-            do throws(HTTPRefusal) {
-                self.head = try head.adding(.shardKey, key)
-            } catch {
-                reply(HTTPReply(error))
-                return
-            }
-        }
-        switch route.kind {
-        case .plain:
-            work = .collecting(
-                BodyCollector(router.loop, limit: router.loop.limits.maxMessageBytes))
-        case .reply(let answer): reply(answer)
-        case .web(let request, let path): begin(request, path, at: now)
-        case .transcoded(let requestPath, let path): begin(requestPath, path, at: now)
-        }
+        begin(port.route(head, router), at: now)
     }
 
     /// Whether the body of the request is collected, up to this many bytes.
@@ -76,6 +59,25 @@ final class HTTPExchange: WebClient {
     var isOver: Bool { client == nil }
 
     // MARK: The request
+
+    private func begin(_ route: HTTPRoute, at now: UInt64) {
+        corsFields = route.cors?.fields(for: head)
+        if let key = route.shardKey {
+            do throws(HTTPRefusal) {
+                head = try head.adding(.shardKey, key)
+            } catch {
+                return reply(HTTPReply(error))
+            }
+        }
+        switch route.kind {
+        case .plain:
+            work = .collecting(
+                BodyCollector(router.loop, limit: router.loop.limits.maxMessageBytes))
+        case .reply(let answer): reply(answer)
+        case .web(let request, let path): begin(request, path, at: now)
+        case .transcoded(let transcoded, let path): begin(transcoded, path, at: now)
+        }
+    }
 
     private func begin(_ request: WebRequest, _ path: ResolvedPath?, at now: UInt64) {
         let limits = router.loop.limits
@@ -108,11 +110,20 @@ final class HTTPExchange: WebClient {
     }
 
     /// Begins a call by `google.api.http`.
-    private func begin(_ requestPath: RequestPath, _ path: ResolvedPath, at now: UInt64) {
+    private func begin(_ request: TranscodedRequest, _ path: ResolvedPath, at now: UInt64) {
+        let codings = HTTPFields.list("content-encoding", in: head.fields)
+        if let coding = codings.first(where: { $0.lowercased() != "identity" }) {
+            let error = RPCError(
+                .invalidArgument,
+                "the content-encoding \(coding.quoted) is not supported: send the body without it")
+            var refusal = HTTPReply(error, status: 415)
+            refusal.headers.append(("accept-encoding", "identity"))
+            return reply(refusal)
+        }
         let (headers, invalid) = WebHeaders.request(
             head, path: path.path, encoding: .identity, acceptsGzip: false)
         let form = TranscodedForm(
-            head, requestPath, limit: router.loop.limits.maxMessageBytes)
+            head, request, limit: router.loop.limits.maxMessageBytes)
         let (timeout, invalidTimeout) = form.timeout
         let call = WebCall.begin(
             .init(
@@ -167,17 +178,12 @@ final class HTTPExchange: WebClient {
         guard case .waiting(var body) = work else { return }
         work = .over
         let now = router.loop.now
-        let route = port.route(head, router)
-        corsFields = route.cors?.fields(for: head)
-        switch route.kind {
-        case .transcoded(let requestPath, let path):
-            let bytes = body.take()
-            begin(requestPath, path, at: now)
-            if case .web(let call) = work { call.received(bytes.rawSpan, isLast: true) }
-        case .reply(let answer):
-            body.drop()
-            reply(answer)
-        case .web, .plain: answer(body, at: now)
+        begin(port.route(head, router), at: now)
+        switch work {
+        case .web(let call) where !ignoresBody:
+            call.received(body.take().rawSpan, isLast: true)
+        case .collecting: answer(body, at: now)
+        case .web, .waiting, .plain, .over: body.drop()
         }
     }
 

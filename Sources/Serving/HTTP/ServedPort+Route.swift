@@ -14,7 +14,7 @@ struct HTTPRoute {
         /// A call of a web protocol; without a path if no endpoint or service matches it.
         case web(WebRequest, ResolvedPath?)
         /// A call by `google.api.http`.
-        case transcoded(RequestPath, ResolvedPath)
+        case transcoded(TranscodedRequest, ResolvedPath)
     }
 
     let kind: Kind
@@ -86,9 +86,12 @@ extension ServedPort {
             let endpoint = endpoint(of: resolved, router)
             let cors = endpoint?.cors
             guard isPreflight else {
+                let shardKey = endpoint?.httpShardKey
+                let transcoded = TranscodedRequest(
+                    path: path, otherParameters: shardKey.map { Set([$0.query]) } ?? [])
                 return HTTPRoute(
-                    kind: .transcoded(path, resolved), cors: cors,
-                    shardKey: endpoint?.httpShardKey?.key(of: head))
+                    kind: .transcoded(transcoded, resolved), cors: cors,
+                    shardKey: shardKey?.key(of: head))
             }
             return cors.map { cors in
                 HTTPRoute(kind: .reply(cors.preflight(head, methods: [asked ?? ""])))

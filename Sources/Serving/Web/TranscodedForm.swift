@@ -3,11 +3,19 @@ internal import Messages
 internal import Transcoding
 internal import Transport
 
+/// A request that a binding of `google.api.http` matches.
+struct TranscodedRequest {
+    let path: RequestPath
+    /// Query parameters that are not fields of the message.
+    let otherParameters: Set<String>
+}
+
 /// HTTP with JSON, by a binding of the method in `google.api.http`. The schema of the backend that
 /// the call has gives the binding.
 struct TranscodedForm: WebForm {
     private let head: HTTPRequestHead
     private let path: RequestPath
+    private let otherParameters: Set<String>
     private let limit: Int
     private var body: [UInt8] = []
     private var deframer: Deframer
@@ -19,9 +27,10 @@ struct TranscodedForm: WebForm {
     private var refusalStatus: Int?
 
     /// - Parameter limit: the largest body and the largest message.
-    init(_ head: HTTPRequestHead, _ path: RequestPath, limit: Int) {
+    init(_ head: HTTPRequestHead, _ request: TranscodedRequest, limit: Int) {
         self.head = head
-        self.path = path
+        path = request.path
+        otherParameters = request.otherParameters
         self.limit = limit
         deframer = Deframer(limit: limit)
     }
@@ -74,9 +83,10 @@ struct TranscodedForm: WebForm {
             path: path, query: head.target.query,
             contentType: head.fields.first { $0.name == KnownHeader.contentType.name }?.value ?? "",
             body: body)
+        let binding = RequestBinding(rule, schema, otherParameters: otherParameters)
         do throws(RequestBinding.Failure) {
             var frames: [UInt8] = []
-            for message in try RequestBinding(rule, schema).messages(for: request) {
+            for message in try binding.messages(for: request) {
                 guard let prefix = MessagePrefix(isCompressed: false, length: message.count) else {
                     continue
                 }

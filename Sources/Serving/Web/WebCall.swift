@@ -118,7 +118,11 @@ final class WebCall: CallSource {
             loop, .source(self), at: now, shardPoint: choice.shardPoint)
         self.call = call
         if let error = request.error { return call.finish(error) }
-        if let timeout = request.timeout { call.setDeadline(timeout: timeout) }
+        if let timeout = request.timeout {
+            // The backend must not begin work that no client waits for.
+            guard timeout > 0 else { return call.deadlinePassed() }
+            call.setDeadline(timeout: timeout)
+        }
         if form.needsSchema {
             loadSchema()
         } else if form.isStreamed {

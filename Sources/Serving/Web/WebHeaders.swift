@@ -50,7 +50,8 @@ enum WebHeaders {
         RPCError(
             .invalidArgument,
             "invalid header \(name.quoted): as metadata of gRPC, its name has letters, digits, "
-                + "'_', '-' and '.', and its value is printable ASCII")
+                + "'_', '-' and '.', and its value is printable ASCII, or base64 if the name ends "
+                + "in -bin")
     }
 
     private static func isHandled(_ name: String) -> Bool {
@@ -60,7 +61,15 @@ enum WebHeaders {
     private static func isMetadata(_ field: HTTPFields.Field) -> Bool {
         var metadata = Metadata()
         metadata.add(field.name, field.value)
-        return metadata.fields.allSatisfy(Metadata.isValid)
+        return metadata.fields.allSatisfy(Metadata.isValid) && isBinary(field)
+    }
+
+    /// Whether the values of a `-bin` field are base64. A server may reset a stream with others,
+    /// and its replica would be blamed.
+    private static func isBinary(_ field: HTTPFields.Field) -> Bool {
+        guard field.name.hasSuffix("-bin") else { return true }
+        return field.value.split(separator: ",", omittingEmptySubsequences: false)
+            .allSatisfy { Base64.decode(HTTPFields.trimmed(String($0)).utf8) != nil }
     }
 
     /// The custom metadata of response headers or trailers.

@@ -36,8 +36,6 @@ extension EtcdStore {
     private static let countsPage: Int64 = 64
     /// The most bytes of counts that are read at once.
     private static let maxCountsBytes = 256 << 20
-    /// The age of values of etcd that the leader removes.
-    static let compactionAge = Duration.seconds(300)
 
     package func publish(counts: [UInt8]) async throws(StoreError) {
         try await membership.publish(counts: counts)
@@ -52,28 +50,10 @@ extension EtcdStore {
             let reply: Etcdserverpb_RangeResponse = try await client.call("KV/Range", request)
             counts += reply.kvs.map(\.value)
             size += reply.kvs.reduce(0) { $0 + $1.value.count }
-            if let revision = reply.header?.revision { await compact(to: revision, at: .now) }
             guard reply.more, let last = reply.kvs.last else { break }
             request.key = last.key + [0]
         }
         return counts
-    }
-
-    /// Removes the old values of all keys, of which publications leave many: those before the
-    /// revision of etcd at least `compactionAge` ago. Nothing reads earlier ones.
-    ///
-    /// - Parameter revision: the present revision of etcd.
-    func compact(to revision: Int64, at now: ContinuousClock.Instant) async {
-        guard let mark = compaction else {
-            compaction = (revision, now)
-            return
-        }
-        guard now - mark.time >= Self.compactionAge else { return }
-        compaction = (revision, now)
-        // An operator may have compacted later revisions, or may not allow it.
-        let reply: Etcdserverpb_CompactionResponse? = try? await client.call(
-            "KV/Compact", Etcdserverpb_CompactionRequest(revision: mark.revision))
-        _ = reply
     }
 
     // MARK: Progress

@@ -19,8 +19,6 @@ package actor EtcdStore: StateStore {
     let membership: EtcdMembership
     let eventContinuation: AsyncStream<StoreEvent>.Continuation
     private var watch: Task<Void, Never>?
-    /// A revision of etcd at a time, up to which the leader compacts.
-    var compaction: (revision: Int64, time: ContinuousClock.Instant)?
 
     package init(_ location: EtcdLocation) async throws(StoreError) {
         place = location.place

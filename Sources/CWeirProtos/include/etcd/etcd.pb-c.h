@@ -26,8 +26,6 @@ typedef struct Etcdserverpb__DeleteRangeResponse Etcdserverpb__DeleteRangeRespon
 typedef struct Etcdserverpb__RequestOp Etcdserverpb__RequestOp;
 typedef struct Etcdserverpb__ResponseOp Etcdserverpb__ResponseOp;
 typedef struct Etcdserverpb__Compare Etcdserverpb__Compare;
-typedef struct Etcdserverpb__CompactionRequest Etcdserverpb__CompactionRequest;
-typedef struct Etcdserverpb__CompactionResponse Etcdserverpb__CompactionResponse;
 typedef struct Etcdserverpb__TxnRequest Etcdserverpb__TxnRequest;
 typedef struct Etcdserverpb__TxnResponse Etcdserverpb__TxnResponse;
 typedef struct Etcdserverpb__WatchRequest Etcdserverpb__WatchRequest;
@@ -251,26 +249,6 @@ struct  Etcdserverpb__Compare
 #define ETCDSERVERPB__COMPARE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__compare__descriptor) \
     , ETCDSERVERPB__COMPARE__COMPARE_RESULT__EQUAL, ETCDSERVERPB__COMPARE__COMPARE_TARGET__VERSION, {0,NULL}, ETCDSERVERPB__COMPARE__TARGET_UNION__NOT_SET, {0} }
-
-
-struct  Etcdserverpb__CompactionRequest
-{
-  ProtobufCMessage base;
-  int64_t revision;
-};
-#define ETCDSERVERPB__COMPACTION_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__compaction_request__descriptor) \
-    , 0 }
-
-
-struct  Etcdserverpb__CompactionResponse
-{
-  ProtobufCMessage base;
-  Etcdserverpb__ResponseHeader *header;
-};
-#define ETCDSERVERPB__COMPACTION_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__compaction_response__descriptor) \
-    , NULL }
 
 
 struct  Etcdserverpb__TxnRequest
@@ -658,44 +636,6 @@ Etcdserverpb__Compare *
 void   etcdserverpb__compare__free_unpacked
                      (Etcdserverpb__Compare *message,
                       ProtobufCAllocator *allocator);
-/* Etcdserverpb__CompactionRequest methods */
-void   etcdserverpb__compaction_request__init
-                     (Etcdserverpb__CompactionRequest         *message);
-size_t etcdserverpb__compaction_request__get_packed_size
-                     (const Etcdserverpb__CompactionRequest   *message);
-size_t etcdserverpb__compaction_request__pack
-                     (const Etcdserverpb__CompactionRequest   *message,
-                      uint8_t             *out);
-size_t etcdserverpb__compaction_request__pack_to_buffer
-                     (const Etcdserverpb__CompactionRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Etcdserverpb__CompactionRequest *
-       etcdserverpb__compaction_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   etcdserverpb__compaction_request__free_unpacked
-                     (Etcdserverpb__CompactionRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Etcdserverpb__CompactionResponse methods */
-void   etcdserverpb__compaction_response__init
-                     (Etcdserverpb__CompactionResponse         *message);
-size_t etcdserverpb__compaction_response__get_packed_size
-                     (const Etcdserverpb__CompactionResponse   *message);
-size_t etcdserverpb__compaction_response__pack
-                     (const Etcdserverpb__CompactionResponse   *message,
-                      uint8_t             *out);
-size_t etcdserverpb__compaction_response__pack_to_buffer
-                     (const Etcdserverpb__CompactionResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Etcdserverpb__CompactionResponse *
-       etcdserverpb__compaction_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   etcdserverpb__compaction_response__free_unpacked
-                     (Etcdserverpb__CompactionResponse *message,
-                      ProtobufCAllocator *allocator);
 /* Etcdserverpb__TxnRequest methods */
 void   etcdserverpb__txn_request__init
                      (Etcdserverpb__TxnRequest         *message);
@@ -997,12 +937,6 @@ typedef void (*Etcdserverpb__ResponseOp_Closure)
 typedef void (*Etcdserverpb__Compare_Closure)
                  (const Etcdserverpb__Compare *message,
                   void *closure_data);
-typedef void (*Etcdserverpb__CompactionRequest_Closure)
-                 (const Etcdserverpb__CompactionRequest *message,
-                  void *closure_data);
-typedef void (*Etcdserverpb__CompactionResponse_Closure)
-                 (const Etcdserverpb__CompactionResponse *message,
-                  void *closure_data);
 typedef void (*Etcdserverpb__TxnRequest_Closure)
                  (const Etcdserverpb__TxnRequest *message,
                   void *closure_data);
@@ -1068,10 +1002,6 @@ struct Etcdserverpb__KV_Service
               const Etcdserverpb__TxnRequest *input,
               Etcdserverpb__TxnResponse_Closure closure,
               void *closure_data);
-  void (*compact)(Etcdserverpb__KV_Service *service,
-                  const Etcdserverpb__CompactionRequest *input,
-                  Etcdserverpb__CompactionResponse_Closure closure,
-                  void *closure_data);
 };
 typedef void (*Etcdserverpb__KV_ServiceDestroy)(Etcdserverpb__KV_Service *);
 void etcdserverpb__kv__init (Etcdserverpb__KV_Service *service,
@@ -1083,8 +1013,7 @@ void etcdserverpb__kv__init (Etcdserverpb__KV_Service *service,
       function_prefix__ ## range,\
       function_prefix__ ## put,\
       function_prefix__ ## delete_range,\
-      function_prefix__ ## txn,\
-      function_prefix__ ## compact  }
+      function_prefix__ ## txn  }
 void etcdserverpb__kv__range(ProtobufCService *service,
                              const Etcdserverpb__RangeRequest *input,
                              Etcdserverpb__RangeResponse_Closure closure,
@@ -1101,10 +1030,6 @@ void etcdserverpb__kv__txn(ProtobufCService *service,
                            const Etcdserverpb__TxnRequest *input,
                            Etcdserverpb__TxnResponse_Closure closure,
                            void *closure_data);
-void etcdserverpb__kv__compact(ProtobufCService *service,
-                               const Etcdserverpb__CompactionRequest *input,
-                               Etcdserverpb__CompactionResponse_Closure closure,
-                               void *closure_data);
 typedef struct Etcdserverpb__Watch_Service Etcdserverpb__Watch_Service;
 struct Etcdserverpb__Watch_Service
 {
@@ -1203,8 +1128,6 @@ extern const ProtobufCMessageDescriptor etcdserverpb__response_op__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__compare__descriptor;
 extern const ProtobufCEnumDescriptor    etcdserverpb__compare__compare_result__descriptor;
 extern const ProtobufCEnumDescriptor    etcdserverpb__compare__compare_target__descriptor;
-extern const ProtobufCMessageDescriptor etcdserverpb__compaction_request__descriptor;
-extern const ProtobufCMessageDescriptor etcdserverpb__compaction_response__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__txn_request__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__txn_response__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__watch_request__descriptor;
