@@ -41,7 +41,9 @@ enum WebHeaders {
                 error = error ?? invalid(field.name)
                 continue
             }
-            block.append(field.name, field.value, known: known[field.name] ?? -1)
+            for value in values(of: field) {
+                block.append(field.name, value, known: known[field.name] ?? -1)
+            }
         }
         return (block, error)
     }
@@ -68,8 +70,15 @@ enum WebHeaders {
     /// and its replica would be blamed.
     private static func isBinary(_ field: HTTPFields.Field) -> Bool {
         guard field.name.hasSuffix("-bin") else { return true }
+        return values(of: field).allSatisfy { Base64.decode($0.utf8) != nil }
+    }
+
+    /// The values of a field. Those of a `-bin` field may be joined with commas, which not every
+    /// server separates.
+    private static func values(of field: HTTPFields.Field) -> [String] {
+        guard field.name.hasSuffix("-bin") else { return [field.value] }
         return field.value.split(separator: ",", omittingEmptySubsequences: false)
-            .allSatisfy { Base64.decode(HTTPFields.trimmed(String($0)).utf8) != nil }
+            .map { HTTPFields.trimmed(String($0)) }
     }
 
     /// The custom metadata of response headers or trailers.
