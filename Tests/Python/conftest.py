@@ -107,10 +107,10 @@ def load_stubs(folder):
 class Server:
     """A server process."""
 
-    def __init__(self, command, environment=None):
+    def __init__(self, command, environment=None, stderr=subprocess.PIPE):
         environment = {**os.environ, "NO_COLOR": "1", **(environment or {})}
         self.process = started(subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment))
+            command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment))
         self.first_line = self.process.stdout.readline()
 
     def stop(self, signal_number=signal.SIGTERM):
