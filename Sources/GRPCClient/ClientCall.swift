@@ -212,11 +212,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
 extension ClientCall {
     private func receivedWeb(_ headers: HeaderBlock, _ response: ResponseHead, endStream: Bool) {
         do throws(RPCError) {
-            try web?.begin(
-                status: response.httpStatus,
-                headers.fields.indices.map {
-                    (headers.name(headers.fields[$0]), headers.text(headers.fields[$0]))
-                })
+            try web?.begin(status: response.httpStatus, headers.pairs)
         } catch {
             return fail(error)
         }

@@ -1,3 +1,5 @@
+internal import GRPCWire
+
 /// The template of a URL's path in `google.api.http`, for example
 /// `/v1/{name=shelves/*/books/*}:archive`.
 ///
@@ -143,7 +145,7 @@ private struct TemplateParser {
         var names: [String] = []
         repeat {
             let name = rest.prefix(while: Self.isNameByte)
-            guard let first = name.first, !Self.isDigit(first) else {
+            guard let first = name.first, !first.isDigit else {
                 throw invalid("\(here) is where the name of a field must be")
             }
             names.append(String(decoding: name, as: UTF8.self))
@@ -197,12 +199,8 @@ private struct TemplateParser {
         PathTemplate.Invalid(text, reason)
     }
 
-    private static func isDigit(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-    }
-
     private static func isNameByte(_ byte: UInt8) -> Bool {
-        isDigit(byte) || byte == UInt8(ascii: "_")
+        byte.isDigit || byte == UInt8(ascii: "_")
             || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
     }
 

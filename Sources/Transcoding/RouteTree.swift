@@ -123,13 +123,4 @@ package struct RouteTree<Value: Sendable>: Sendable {
             return nil
         }
     }
-
-    /// Calls the body with each value and its method.
-    package func forEach(_ body: (_ method: String, Entry) -> Void) {
-        for node in nodes {
-            for entries in node.entries.values {
-                for entry in entries { body(entry.key, entry.value) }
-            }
-        }
-    }
 }

@@ -29,10 +29,24 @@ extension ControlPlane {
         rollouts = rollouts.filter { names.contains($0.key) }
         let isLeader = await store.isLeader
         if !isLeader, !names.isEmpty { rolloutHooks.removeAll() } else { notifyWebhooks() }
-        let others = isLeader && !names.isEmpty ? await publishedCounts() : []
-        for name in names { await tickRollout(name, isLeader: isLeader, others) }
+        let others = isLeader && !names.isEmpty ? await countsOfOthers() : [:]
+        for name in names { await tickRollout(name, isLeader: isLeader, others[name] ?? []) }
         showRollouts()
         if isLeader { await storeProgress() } else { await publishCounts() }
+    }
+
+    /// What another server has counted for a rollout.
+    private typealias OtherCounts = (server: String, counts: PublishedCounts)
+
+    /// The counts of the other servers by endpoint.
+    private func countsOfOthers() async -> [String: [OtherCounts]] {
+        var others: [String: [OtherCounts]] = [:]
+        for server in await publishedCounts() where server.instance != countingName {
+            for endpoint in server.endpoints {
+                others[endpoint.endpoint, default: []].append((server.instance, .init(endpoint)))
+            }
+        }
+        return others
     }
 
     /// Only the server that drives a rollout has all of its evidence.
@@ -43,7 +57,7 @@ extension ControlPlane {
     }
 
     private func tickRollout(
-        _ name: String, isLeader: Bool, _ others: [Weir_Store_V1_RolloutCounts]
+        _ name: String, isLeader: Bool, _ others: [OtherCounts]
     ) async {
         let cohorts = (try? await dataPlane.takeCohorts(of: name)) ?? []
         let shadow = await shadowProgress(of: name)
@@ -84,14 +98,10 @@ extension ControlPlane {
         }
     }
 
-    private func drive(_ name: String, _ others: [Weir_Store_V1_RolloutCounts]) async {
+    private func drive(_ name: String, _ others: [OtherCounts]) async {
         guard var running = rollouts[name] else { return }
         running.add(running.published, of: countingName)
-        for other in others where other.instance != countingName {
-            for endpoint in other.endpoints where endpoint.endpoint == name {
-                running.add(.init(endpoint), of: other.instance)
-            }
-        }
+        for other in others { running.add(other.counts, of: other.server) }
         var tick = running.tick(now: .now)
         let backends = views.current.routing.backends
         tick.isCandidateUsable = Self.isUsable(backends[running.rollout.candidate])

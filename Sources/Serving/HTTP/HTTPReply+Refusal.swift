@@ -12,7 +12,7 @@ extension HTTPReply {
         self.init(
             status: status ?? error.code.httpStatus, contentType: "application/json",
             headers: [("grpc-status", "\(error.code.rawValue)")]
-                + WebHeaders.retryAfter(error.metadata["grpc-retry-pushback-ms"]),
+                + WebHeaders.retryAfter(error.metadata[KnownHeader.retryPushback.name]),
             body: Array((json.text(indent: 0) + "\n").utf8))
     }
 

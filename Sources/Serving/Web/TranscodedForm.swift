@@ -140,11 +140,12 @@ struct TranscodedForm: WebForm {
 
     /// Fields of the status, which the body contains.
     private static let omitted: Set<String> = [
-        "content-type", "grpc-status-details-bin", "grpc-accept-encoding", "grpc-retry-pushback-ms",
+        KnownHeader.contentType.name, ConnectError.detailsName, KnownHeader.acceptEncoding.name,
+        KnownHeader.retryPushback.name,
     ]
 
     mutating func end(_ end: WebEnd, _ schema: MethodSchema?) -> WebOutput {
-        let details = end.trailers.first { $0.name == "grpc-status-details-bin" }?.value
+        let details = end.trailers.first { $0.name == ConnectError.detailsName }?.value
         let code = end.error?.code ?? .ok
         let message = end.error?.message ?? ""
         let part: TranscodedReply.Output
@@ -156,7 +157,7 @@ struct TranscodedForm: WebForm {
         }
         refusalStatus = refusalStatus ?? end.httpStatus
         var head = part.head.map { self.head($0, fields + end.headers + end.trailers) }
-        let pushback = end.trailers.first { $0.name == "grpc-retry-pushback-ms" }?.value
+        let pushback = end.trailers.first { $0.name == KnownHeader.retryPushback.name }?.value
         head?.fields += WebHeaders.retryAfter(pushback)
         return WebOutput(
             head: head, body: part.body, isLast: part.ending != .open,

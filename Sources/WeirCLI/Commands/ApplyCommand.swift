@@ -122,26 +122,6 @@ extension YAMLFile {
     }
 }
 
-extension RPCError {
-    /// The request field that the server reports as invalid.
-    fileprivate var field: String? {
-        guard let bytes = metadata.bytes("grpc-status-details-bin").first,
-            let status = try? Google_Rpc_Status(serializedBytes: bytes)
-        else { return nil }
-        for detail in status.details {
-            if detail.typeUrl.hasSuffix("/google.rpc.BadRequest") {
-                let request = try? Google_Rpc_BadRequest(serializedBytes: detail.value)
-                return request?.fieldViolations.first?.field
-            }
-            if detail.typeUrl.hasSuffix("/google.rpc.ErrorInfo") {
-                let info = try? Google_Rpc_ErrorInfo(serializedBytes: detail.value)
-                return info?.metadata["field"]
-            }
-        }
-        return nil
-    }
-}
-
 /// `weir export`
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -46,9 +46,9 @@ extension AdminOptions {
     /// Calls a stream of the admin service until the body returns true. When the server ends the
     /// stream or does not answer, it calls again for `Reconnection.patience`.
     ///
+    /// Throws the last failure when the server did not answer again.
+    ///
     /// - Parameter body: receives a client and a closure to call for each message.
-    /// - Returns: whether the body returned true; false if the server ended the stream and did
-    ///   not answer again.
     func following(
         _ body: (WeirClient, _ received: () -> Void) async throws -> Bool
     ) async throws {
