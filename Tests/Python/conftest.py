@@ -33,6 +33,8 @@ STARTED = []
 
 def started(process):
     """Registers a process, which is stopped when the tests end."""
+    # Those that have ended would keep their pipes open, and `select` accepts only 1,024 descriptors.
+    STARTED[:] = [one for one in STARTED if one.poll() is None]
     STARTED.append(process)
     return process
 
