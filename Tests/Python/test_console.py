@@ -205,7 +205,9 @@ def test_a_shadow_is_set_reported_and_reset(busy, open_page):
     page.confirm("Set shadow")
     # The values differ, side by side.
     text = page.wait('"Hi Ada!"', "#shadows")
-    assert '"Hello Ada!"' in text and "message" in text
+    assert "message" in text
+    # Either of the backends that share the traffic has answered the pair in the report.
+    assert '"Hello Ada!"' in text or '"Good day, Ada."' in text
     page.wait("DIFFERS", "#shadows")
     page.run("document.querySelectorAll('#shadows details').forEach(d => { d.open = true; })")
     assert "/helloworld.Greeter/SayHello" in page.text("#shadows .sample")
