@@ -112,8 +112,8 @@ def compare(folder):
 
 
 def report(found):
-    print("\nUnary calls of web protocols over HTTP/2 to a gRPC upstream; CPU time of the proxy per "
-          "request\n")
+    print("\nUnary calls of web protocols over HTTP/2 to a gRPC upstream; CPU time of the proxy "
+          "per request\n")
     rows = [["protocol", "proxy"] + [f"c={c} m={m}" for c, m, _ in SHAPES]]
     for protocol, pair in found.items():
         for contender in pair:

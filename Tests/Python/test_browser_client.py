@@ -102,7 +102,8 @@ def test_the_replies_of_a_stream_arrive(page):
     found = page("""
         const names = [];
         const request = { parent: "shelves/1", count: 3 };
-        for await (const book of web.stream(`${service}/WatchBooks`, request)) names.push(book.name);
+        const books = web.stream(`${service}/WatchBooks`, request);
+        for await (const book of books) names.push(book.name);
         return names;""")
     assert found == {"result": [f"shelves/1/books/{index}" for index in range(3)]}
 
