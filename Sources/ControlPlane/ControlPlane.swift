@@ -60,6 +60,7 @@ package actor ControlPlane {
     /// The rollouts of which the store may contain progress; nil if others may too.
     var rolloutsWithProgress: Set<UInt64>?
     var recentTraffic = RecentTraffic()
+    var recentStats = RecentStats()
     /// Nil if this server calls no webhooks.
     private(set) var webhooks: WebhookSettings?
     /// The changes of weights that this server will revert, by endpoint.
