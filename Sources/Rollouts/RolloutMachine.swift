@@ -231,9 +231,11 @@ package struct RolloutMachine: Equatable, Sendable {
     package mutating func pause(by actor: String) throws(Rejection) -> Change? {
         switch state.phase {
         case .paused where state.pause == .otherChange || state.pause == .operator: return nil
-        case .pending, .settling, .observing, .baking, .paused:
+        case .settling, .observing, .baking, .paused:
             return pause(.operator, "paused by '\(actor)'")
-        case .aborting, .aborted, .succeeded: throw rejection("be paused")
+        case .pending where neededConfirmation != nil:
+            return pause(.operator, "paused by '\(actor)'")
+        case .pending, .aborting, .aborted, .succeeded: throw rejection("be paused")
         }
     }
 
@@ -288,7 +290,7 @@ package struct RolloutMachine: Equatable, Sendable {
 
     /// - Parameters:
     ///   - isImmediate: skips the ramp.
-    ///   - keepsWeights: ends the rollout where it is, whoever has set the present weights.
+    ///   - keepsWeights: ends the rollout where it is, with the weights of any actor.
     package mutating func abort(
         by actor: String, isImmediate: Bool = false, keepsWeights: Bool = false
     ) throws(Rejection) -> Change? {

@@ -1,6 +1,6 @@
 /// Bash divides words at ':' and '=', so that the generated function sees 'shadow', ':' and '100%',
-/// and no value after `--to=`. The code after it joins the parts, separates `--to=value` at the first
-/// '=', and removes from the replies what bash does not replace.
+/// and no value after `--to=`. The code after it joins the parts, separates `--to=value` at the
+/// first '=', and removes from the replies what bash does not replace.
 enum BashCompletion {
     static func script(_ generated: String) -> String { generated + "\n\n" + wholeWords + "\n" }
 
@@ -22,7 +22,8 @@ enum BashCompletion {
                 rest="${rest#"${word}"}"
             done
             # The word ends at the cursor.
-            [[ -z "${rest}" ]] || words[last]="${words[last]%"${COMP_LINE:${COMP_POINT}:$((${#COMP_LINE} - ${#rest} - COMP_POINT))}"}"
+            index=$((${#COMP_LINE} - ${#rest} - COMP_POINT))
+            ((index <= 0)) || words[last]="${words[last]%"${COMP_LINE:COMP_POINT:index}"}"
             if [[ "${words[last]}" == --*=* ]]; then
                 word="${words[last]}"
                 words[last]="${word%%=*}"
@@ -35,6 +36,8 @@ enum BashCompletion {
             local COMP_LINE="${words[*]}"
             local -i COMP_POINT="${#COMP_LINE}"
             _weir "${1}" "${cur}" "${prev}"
+            # A weight follows 'backend=', not a space. File names have escaped characters.
+            [[ "${COMPREPLY[0]-}" != *= ]] || compopt +o filenames -o nospace 2>/dev/null
             # Bash replaces its own part of the word only.
             if [[ "${cur}" == *"${own}" ]]; then
                 COMPREPLY=("${COMPREPLY[@]#"${cur%"${own}"}"}")

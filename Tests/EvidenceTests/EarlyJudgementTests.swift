@@ -6,8 +6,8 @@ internal import Testing
 
 @testable internal import Evidence
 
-/// The counts of a second are judged as soon as its requests have ended, and ejections in the second
-/// in which they happen.
+/// The counts of a second are judged as soon as its requests have ended, and ejections in the
+/// second in which they happen.
 @Suite("Judging early")
 struct EarlyJudgementTests {
     private static let runs = 400

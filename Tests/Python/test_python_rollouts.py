@@ -84,7 +84,7 @@ def test_values_of_another_kind_name_the_field(change, message):
         plan.message()
 
 
-@pytest.mark.parametrize("call, message", [
+ARGUMENTS = [
     (lambda c: c.set_traffic("e", None), "invalid traffic None: use a dictionary such as"),
     (lambda c: c.set_traffic("e", ["old"]), "invalid traffic"),
     (lambda c: c.set_traffic("e", {"old": "1"}), "invalid traffic"),
@@ -106,11 +106,13 @@ def test_values_of_another_kind_name_the_field(change, message):
     (lambda c: c.pause_rollout(None), "invalid endpoint None"),
     (lambda c: c.get_rollout(5), "invalid endpoint 5"),
     (lambda c: c.abort_rollout("e", immediate=True, keep_weights=True), "exclude each other"),
-])
-def test_arguments_of_another_kind_are_named(call, message):
-    with weir.connect("127.0.0.1:1") as client:
+]
+
+
+def test_arguments_of_another_kind_are_named(ready):
+    for call, message in ARGUMENTS:
         with pytest.raises(ValueError, match=message):
-            call(client)
+            call(ready)
 
 
 def test_a_rollout_ends_with_the_present_weights(ready):

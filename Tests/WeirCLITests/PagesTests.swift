@@ -198,10 +198,10 @@ internal import Testing
     func started() {
         var rollout = Self.rollout()
         rollout.author = "ann"
-        (rollout.revision, rollout.startedRevision) = (99, 7)
+        (rollout.revision, rollout.startedRevision) = (4_711, 7)
         rollout.webhookProblem = "status 503"
         let page = RolloutText.page(rollout).text
-        #expect(page.contains("by ann, revision 7") && !page.contains("99"))
+        #expect(page.contains("by ann, revision 7") && !page.contains("4711"))
         #expect(page.contains("webhook   status 503"))
         #expect(RolloutText.position(rollout).hasSuffix("; webhook: status 503"))
         rollout.startedRevision = 0

@@ -17,7 +17,7 @@ extension ControlPlane {
     }
 
     nonisolated func addingRollouts(_ methods: AdminMethods) -> AdminMethods {
-        methods
+        addingRolloutReads(methods)
             .change("StartRollout", .operator) {
                 (request: Weir_Admin_V1_StartRolloutRequest, options) in
                 try await self.startRollout(
@@ -72,6 +72,10 @@ extension ControlPlane {
                         keepsWeights: request.keepWeights)
                 }
             }
+    }
+
+    private nonisolated func addingRolloutReads(_ methods: AdminMethods) -> AdminMethods {
+        methods
             .unary("GetRollout", .viewer) { (request: Weir_Admin_V1_GetRolloutRequest, context) in
                 self.markStale(context)
                 return try await withRPCErrors { try await self.shownRollout(request.endpoint) }

@@ -61,8 +61,11 @@ struct ApplyCommand: AsyncParsableCommand {
         let reply = try await reporting {
             do {
                 return try await apply(request, document)
-            } catch let error as LocatedError where check && error.reason == Self.rolloutReason {
+            } catch let error as RPCError where check && error.reason == Self.rolloutReason {
                 // A running rollout needs what the file lacks.
+                printError("\(error)")
+                throw Self.drift
+            } catch let error as LocatedError where check && error.reason == Self.rolloutReason {
                 printError("\(error.description)")
                 throw Self.drift
             }
