@@ -115,7 +115,7 @@ def test_check_reports_what_differs(apply):
     rejected = apply(less, "--check", check=False)
     assert rejected.returncode == 2 and "a rollout to 'v2' is running" in rejected.stderr
     assert apply(less, "--prune", check=False).returncode == 1
-    # Other errors are no differences.
+    # Other errors do not count as differences.
     assert check(text.replace('"50%"', '"5%"')) == 1
     tool(apply.server, "rollout", "abort", "raw")
     assert check(text) == 2
