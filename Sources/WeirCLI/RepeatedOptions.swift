@@ -29,9 +29,12 @@ enum RepeatedOptions {
         let command: Command
     }
 
+    /// In the command line of `weir serve`, a later option may replace one of a unit file.
+    ///
     /// - Parameter arguments: without the name of the program.
     /// - Returns: the option as it was given the second time; nil without one.
     static func first(in arguments: [String], of root: any ParsableCommand.Type) -> String? {
+        guard arguments.first != Suggestion.name(of: ServeCommand.self) else { return nil }
         let words = arguments.prefix { $0 != "--" }
         let options = words.compactMap(option)
         // The description of all commands takes longer than a command.

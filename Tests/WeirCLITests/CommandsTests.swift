@@ -141,6 +141,7 @@ internal import Testing
             "rollout start e --webhook event=http://a --webhook event=http://b -f a.yaml",
             "backend create b --worker -- run --steps 1 --steps 2", "call a.B/C --data - --json",
             "", "-", "--", "rollout start e --comment - --to -",
+            "serve --store memory: --store sqlite:a.db",
         ])
     func notRepeated(line: String) {
         let words = line.split(separator: " ").map(String.init)
