@@ -173,8 +173,8 @@ let package = Package(
             name: "WeirCLI",
             dependencies: [
                 "Weir", "ControlPlane", "StateStores", "Serving", "Upstream", "Transport",
-                "HelloWorld", "Messages", "MessageYAML", "GRPCWire", "CExecInfo", systemPackage,
-                arguments, logging,
+                "HelloWorld", "Messages", "MessageYAML", "GRPCWire", "Rollouts", "CExecInfo",
+                systemPackage, arguments, logging,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -203,7 +203,8 @@ let package = Package(
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
-        tests("EvidenceTests", ["Evidence", "TestSupport"]),
+        tests(
+            "EvidenceTests", ["Evidence", "Rollouts", "Observability", "GRPCWire", "TestSupport"]),
         tests("RolloutsTests", ["Rollouts", "Evidence", "TrafficPolicy"]),
         .target(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],

@@ -32,9 +32,9 @@ extension ControlPlane {
     ) async throws -> ControlState.Backend {
         try draft.checkFiles()
         let registered = registeredNames
-        let isRestart = draft.isServedAgain(after: state.backends[draft.name])
-        let options = options.ignoringFreeze(options.ignoresFreeze || isRestart)
-        return try await change(options) { (state) throws(ControlError) in
+        return try await change(
+            options, isException: { draft.isServedAgain(after: $0.backends[draft.name]) }
+        ) { (state) throws(ControlError) in
             try state.updateBackend(draft, registered: registered)
         }.result
     }

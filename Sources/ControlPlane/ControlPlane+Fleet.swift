@@ -22,11 +22,11 @@ package struct ServerInstance: Sendable {
 extension ControlPlane {
     /// Announces this server to the other servers that share the store.
     package func announce(_ server: ServerInstance) {
-        let digits = String(UInt64.random(in: .min ... .max), radix: 36)
+        let digits = String(chance.random(), radix: 36)
         let instance = Weir_Admin_V1_Instance(
             id: "\(server.name)-\(digits)", name: server.name, version: server.version,
             dataAddress: server.dataAddress, adminAddress: server.adminAddress,
-            started: .init(Date()))
+            started: .init(chance.now()))
         views.update { $0.instance = instance }
         background.accepted.continuation.yield()
     }

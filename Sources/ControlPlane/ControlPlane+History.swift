@@ -17,6 +17,7 @@ extension ControlPlane {
             }
         }
         let registered = registeredNames
+        let chance = chance
         let (result, revision) = try await change(options, prefix: "apply: ") {
             (state) throws(ControlError) in
             guard !onlyIfEmpty || state.isEmpty else {
@@ -24,12 +25,13 @@ extension ControlPlane {
             }
             let before = state
             let notes = try state.replaceContent(
-                with: desired, registered: registered, by: options.author)
+                with: desired, registered: registered, by: options.author, chance)
             return (change: try StateChange(from: before, to: state), notes: notes)
         }
         return Weir_Admin_V1_ApplyResponse(
             changes: result.change.objects, revision: revision,
-            warnings: result.notes + (await shadowWarnings(of: result.change)))
+            warnings: result.notes.map(\.text) + (await shadowWarnings(of: result.change)),
+            undone: result.notes.filter(\.isUndone).map(\.text))
     }
 
     /// Restores endpoints as they were at a revision, as one change.

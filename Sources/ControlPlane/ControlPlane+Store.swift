@@ -46,12 +46,15 @@ extension ControlPlane {
     ///
     /// - Parameters:
     ///   - prefix: the start of the change's summary in the history.
+    ///   - isException: whether a freeze does not apply, decided about the state that the change
+    ///     changes.
     ///   - body: changes the state, or throws to reject the change. Called again if another server
     ///     has changed the state meanwhile.
     /// - Returns: the result of the body, and the new revision; with `validateOnly`, the revision
     ///   that the change would make.
     func change<Result: Sendable>(
         _ options: ChangeOptions, prefix: String = "",
+        isException: @Sendable (ControlState) -> Bool = { _ in false },
         _ body: @Sendable (inout ControlState) throws(ControlError) -> Result
     ) async throws -> (result: Result, revision: UInt64) {
         await beginChange()
@@ -62,14 +65,15 @@ extension ControlPlane {
             if let expected = options.expectedRevision, expected != state.revision {
                 throw ControlError.conflict(expected: expected, current: state.revision)
             }
+            let ignoresFreeze = options.ignoresFreeze || isException(state)
             var next = state
             let result = try body(&next)
             let delta = state.delta(to: next)
             guard !delta.isEmpty else { return (result, state.revision) }
             // A conflict of routes must not prevent a revert. The log names it.
-            if !options.ignoresFreeze { try checkRoutes(of: next) }
+            if !ignoresFreeze { try checkRoutes(of: next) }
             guard !options.validateOnly else { return (result, state.nextRevision) }
-            if !options.ignoresFreeze, let freeze = state.freeze(at: Date()) {
+            if !ignoresFreeze, let freeze = state.freeze(at: chance.now()) {
                 throw ControlError.frozen(freeze)
             }
             if let storeProblem {
@@ -77,7 +81,7 @@ extension ControlPlane {
             }
             readClock()
             var record = RevisionRecord(
-                revision: state.nextRevision, time: Date(), author: options.author,
+                revision: state.nextRevision, time: chance.now(), author: options.author,
                 comment: options.comment, summary: prefix + delta.summary(of: state),
                 delta: delta, previousHash: history.nextPreviousHash())
             let stored = StoredRecord(
@@ -314,7 +318,7 @@ extension ControlPlane {
     /// wrong.
     func reportFutureRevision() {
         guard let latest = history.entries.last?.record,
-            latest.time.timeIntervalSince(Date()) > WallClock.maxDifference / .seconds(1)
+            latest.time.timeIntervalSince(chance.now()) > WallClock.maxDifference / .seconds(1)
         else { return }
         log.warning(
             "the latest revision has a time in the future: check the clock of this machine",
@@ -336,7 +340,7 @@ extension ControlPlane {
         readClock()
         // A store that contains another history must not be changed.
         guard storeProblem == nil,
-            let cut = history.cut(bounds, now: clock.isSettled() ? Date() : nil),
+            let cut = history.cut(bounds, now: clock.isSettled() ? chance.now() : nil),
             let checkpoint = try? history.checkpoint(at: cut)
         else { return }
         let hash = history.chain[cut]

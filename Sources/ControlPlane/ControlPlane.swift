@@ -39,6 +39,7 @@ package actor ControlPlane {
     /// The handlers that this program has, by name.
     let registered: [String: HandlerBackend]
     let bounds: HistoryBounds
+    let chance: Nondeterminism
 
     /// The served state and the revisions that led to it. Follows the store.
     var history = StateHistory()
@@ -55,7 +56,7 @@ package actor ControlPlane {
     var rollouts: [String: RunningRollout] = [:]
     var rolloutHooks = RolloutHooks()
     /// The name of this run of the server in the counts of a fleet.
-    let countingName = String(UInt64.random(in: .min ... .max), radix: 36)
+    let countingName: String
     var publication = Publication()
     /// The rollouts of which the store may contain progress; nil if others may too.
     var rolloutsWithProgress: Set<UInt64>?
@@ -63,6 +64,8 @@ package actor ControlPlane {
     var recentStats = RecentStats()
     /// Nil if this server calls no webhooks.
     private(set) var webhooks: WebhookSettings?
+    /// The progress of rollouts that other servers drive, for reads.
+    var followed: [UInt64: FollowedRollout] = [:]
     /// The changes of weights that this server will revert, by endpoint.
     var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
@@ -73,14 +76,16 @@ package actor ControlPlane {
     /// The served revision and the problems of the store, for reads.
     nonisolated let views: ViewPublisher
     nonisolated let metricsRendering = SharedRendering<MetricsEncoding>()
-    private var changes = ChangeQueue()
+    private(set) var changes = ChangeQueue()
     var background = BackgroundWork()
 
     package init(
         dataPlane: DataPlane, handlers: [HandlerBackend], access: Access = Access(),
         adminHosts: AdminHosts = AdminHosts(), bounds: HistoryBounds = .init(), log: Logger,
-        facts: ServerFacts = ServerFacts()
+        facts: ServerFacts = ServerFacts(), chance: Nondeterminism = Nondeterminism()
     ) {
+        self.chance = chance
+        countingName = String(chance.random(), radix: 36)
         self.access = access
         self.adminHosts = adminHosts
         self.dataPlane = dataPlane
@@ -91,7 +96,8 @@ package actor ControlPlane {
         let reviews = background.leases.continuation
         leases = LeaseBoard { reviews.yield($0) }
         registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })
-        views = ViewPublisher(dataPlane, handlers: handlers, leases: leases, facts: facts)
+        views = ViewPublisher(
+            dataPlane, handlers: handlers, leases: leases, facts: facts, now: chance.now)
         let availability = background.availability.continuation
         let schemas = background.schemas.continuation
         deployment = Deployment(

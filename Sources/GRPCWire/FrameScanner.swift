@@ -3,9 +3,7 @@ package struct FrameScanner: Sendable {
     private var prefix: [UInt8] = []
     /// Bytes of the current message that are missing.
     private var missing = 0
-    /// Messages whose prefix was read.
-    package private(set) var messages = 0
-    /// Whether one of them is compressed.
+    /// Whether a message whose prefix was read is compressed.
     package private(set) var hasCompressed = false
 
     package init() {}
@@ -24,7 +22,6 @@ package struct FrameScanner: Sendable {
             let read = try MessagePrefix(prefix)
             prefix.removeAll(keepingCapacity: true)
             missing = read.length
-            messages += 1
             hasCompressed = hasCompressed || read.isCompressed
         }
     }

@@ -10,11 +10,18 @@ package struct YAMLDocument {
     private let json: JSONValue?
     /// The limit of values after aliases are resolved.
     private let maximumValues: Int
+    /// The fields that the document may give another name, by that name.
+    private let fields: [String: String]
 
-    /// - Parameter name: the document's name in errors.
+    /// - Parameters:
+    ///   - name: the document's name in errors.
+    ///   - fields: the fields that the document may give another name, by that name.
     /// - Throws: the position and the reason if the document is not valid YAML.
-    package init(_ text: String, name: String) throws(MessageError) {
+    package init(
+        _ text: String, name: String, fields: [String: String] = [:]
+    ) throws(MessageError) {
         self.name = name
+        self.fields = fields
         maximumValues = min(
             Self.maximumValues, Self.minimumBudget + Self.valuesPerByte * text.utf8.count)
         var problem: MessageError?
@@ -142,8 +149,11 @@ package struct YAMLDocument {
             switch node {
             case .mapping(let mapping):
                 let wanted = Self.plain(step)
-                guard let pair = mapping.first(where: { Self.plain($0.key.string ?? "") == wanted })
-                else { return line }
+                let pair = mapping.first { pair in
+                    let key = pair.key.string ?? ""
+                    return [key, fields[key] ?? key].contains { Self.plain($0) == wanted }
+                }
+                guard let pair else { return line }
                 line = pair.key.mark?.line ?? line
                 node = pair.value
             case .sequence(let sequence):
@@ -156,9 +166,9 @@ package struct YAMLDocument {
         return line
     }
 
-    /// Maps `max_requests` and `maxRequests` to the same name.
+    /// Maps `max_requests`, `max-requests` and `maxRequests` to the same name.
     private static func plain(_ name: some StringProtocol) -> String {
-        String(name.filter { $0 != "_" }).lowercased()
+        String(name.filter { $0 != "_" && $0 != "-" }).lowercased()
     }
 
     /// Formats a message as YAML.

@@ -40,21 +40,30 @@ enum PlanText {
         return percent / 100
     }
 
-    private static let units: [(suffix: String, milliseconds: Double)] = [
-        ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
-    ]
-
     /// `10m`, `1h`, `500ms`: from 1 ms to `maximum`.
     static func duration(
         _ text: some StringProtocol, maximum: Duration = RolloutPlan.longest
     ) -> Duration? {
+        // 1e12 ms are 31 years, more than any maximum here.
+        guard let milliseconds = DurationText.milliseconds(text), (1...1e12).contains(milliseconds)
+        else { return nil }
+        let duration = Duration.milliseconds(Int64(milliseconds))
+        return duration <= maximum ? duration : nil
+    }
+}
+
+/// Reads durations as operators write them, in plans, options and files.
+package enum DurationText {
+    private static let units: [(suffix: String, milliseconds: Double)] = [
+        ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
+    ]
+
+    /// `500ms`, `90s`, `10m`, `1.5h`, `2d` in milliseconds, of any size; nil for other texts.
+    package static func milliseconds(_ text: some StringProtocol) -> Double? {
         for unit in units where text.hasSuffix(unit.suffix) {
-            guard let value = number(text.dropLast(unit.suffix.count)) else { continue }
-            let milliseconds = value * unit.milliseconds
-            // 1e12 ms are 31 years, more than any maximum here.
-            guard milliseconds >= 1, milliseconds <= 1e12 else { return nil }
-            let duration = Duration.milliseconds(Int64(milliseconds))
-            return duration <= maximum ? duration : nil
+            if let value = PlanText.number(text.dropLast(unit.suffix.count)) {
+                return value * unit.milliseconds
+            }
         }
         return nil
     }

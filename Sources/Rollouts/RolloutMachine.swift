@@ -81,7 +81,7 @@ package struct RolloutMachine: Equatable, Sendable {
             (0...1).contains(state.adoptedWeight ?? 0)
         else { return nil }
         if let phase = state.pausedPhase {
-            guard [.settling, .observing, .baking].contains(phase) else { return nil }
+            guard [.pending, .settling, .observing, .baking].contains(phase) else { return nil }
         }
         self.plan = plan
         self.state = state
@@ -98,14 +98,15 @@ package struct RolloutMachine: Equatable, Sendable {
             state.abortPosition < plan.abortRamp.count
                 ? plan.abortRamp[state.abortPosition].weight : 0
         case .settling, .observing, .baking, .paused:
-            state.adoptedWeight ?? plan.weight(ofStep: state.step)
+            state.isBeforeStart ? 0 : state.adoptedWeight ?? plan.weight(ofStep: state.step)
         }
     }
 
     /// The proportion of the candidate's shadow.
     package var targetShadow: Double {
         switch state.phase {
-        case .settling, .observing, .baking, .paused: plan.shadow(ofStep: state.step)
+        case .settling, .observing, .baking, .paused:
+            state.isBeforeStart ? 0 : plan.shadow(ofStep: state.step)
         default: 0
         }
     }
@@ -115,11 +116,14 @@ package struct RolloutMachine: Equatable, Sendable {
     package mutating func start() -> Change? {
         guard state.phase == .pending else { return nil }
         guard !plan.confirmations.contains(.start) else {
-            state.reason = "waits for the webhook \(RolloutPlan.Confirmation.start.rawValue)"
+            state.reason = Self.pendingReason
             return Change(text: state.reason)
         }
         return enter(step: 0, "started")
     }
+
+    static let pendingReason =
+        "waits for the webhook \(RolloutPlan.Confirmation.start.rawValue)"
 
     /// The decision that waits for webhooks; nil if none does.
     package var neededConfirmation: RolloutPlan.Confirmation? {
@@ -143,18 +147,17 @@ package struct RolloutMachine: Equatable, Sendable {
         guard let freeze = tick.freeze, change != nil, raises else { return change }
         // The decision is made again when it is allowed.
         self = before
-        if state.phase != .paused { state.reason = "waits: \(freeze)" }
+        state.held = freeze
         return nil
     }
 
     private mutating func advanceTime(_ tick: Tick) -> Change? {
         guard !state.isEnded else { return nil }
+        state.held = ""
         guard state.phase != .pending else {
             return neededConfirmation != nil && tick.isConfirmed
                 ? enter(step: 0, "confirmed by the webhook") : nil
         }
-        // These phases have a reason only while a freeze holds them.
-        if [.settling, .observing, .baking].contains(state.phase) { state.reason = "" }
         let elapsed = min(max(.zero, tick.elapsed), Self.longestTick)
         if let failure = tick.failure, abortsOnFailure {
             return beginAbort("gate failed: \(failure)")
@@ -185,6 +188,9 @@ package struct RolloutMachine: Equatable, Sendable {
     /// - Parameter actor: the author of the change.
     package mutating func weightsChanged(by actor: String) -> Change? {
         switch state.phase {
+        case .paused where state.isBeforeStart:
+            return end(.aborted, "the weights were changed by '\(actor)' before the first step")
+                .keepingWeights
         case .settling, .observing, .baking, .paused:
             guard state.pause != .otherChange else { return nil }
             return pause(.otherChange, "the weights were changed by '\(actor)'").keepingWeights
@@ -211,6 +217,8 @@ package struct RolloutMachine: Equatable, Sendable {
             let change = enter(step: state.step, "\(text), so the evidence begins again")
             state.adoptedWeight = adopted
             return change
+        // The evidence begins with the first step.
+        case (.paused, _) where state.isBeforeStart: return nil
         case (.paused, _):
             state.entry &+= 1
             state.pausedPhase = .settling
@@ -222,9 +230,11 @@ package struct RolloutMachine: Equatable, Sendable {
 
     package mutating func pause(by actor: String) throws(Rejection) -> Change? {
         switch state.phase {
-        case .settling, .observing, .baking: return pause(.operator, "paused by '\(actor)'")
         case .paused where state.pause == .otherChange || state.pause == .operator: return nil
-        case .paused: return pause(.operator, "paused by '\(actor)'")
+        case .settling, .observing, .baking, .paused:
+            return pause(.operator, "paused by '\(actor)'")
+        case .pending where neededConfirmation != nil:
+            return pause(.operator, "paused by '\(actor)'")
         case .pending, .aborting, .aborted, .succeeded: throw rejection("be paused")
         }
     }
@@ -261,6 +271,8 @@ package struct RolloutMachine: Equatable, Sendable {
         case .pending where neededConfirmation != nil:
             return enter(step: 0, "started without the webhook by '\(actor)'")
         case .settling, .observing: return advance("advanced by '\(actor)'")
+        case .paused where state.isBeforeStart:
+            return enter(step: 0, "started without the webhook by '\(actor)'")
         case .paused where state.pause != .otherChange:
             if state.pausedPhase == .baking { return end(.succeeded, "bake ended by '\(actor)'") }
             return advance("advanced by '\(actor)'")
@@ -276,13 +288,18 @@ package struct RolloutMachine: Equatable, Sendable {
         return end(.succeeded, "promoted by '\(actor)'")
     }
 
-    /// - Parameter isImmediate: skips the ramp.
+    /// - Parameters:
+    ///   - isImmediate: skips the ramp.
+    ///   - keepsWeights: ends the rollout where it is, with the weights of any actor.
     package mutating func abort(
-        by actor: String, isImmediate: Bool = false
+        by actor: String, isImmediate: Bool = false, keepsWeights: Bool = false
     ) throws(Rejection) -> Change? {
         guard !state.isEnded else { throw rejection("be aborted") }
+        guard !keepsWeights else {
+            return end(.aborted, "ended by '\(actor)'; the present weights stay").keepingWeights
+        }
         let reason = "aborted by '\(actor)'"
-        return isImmediate || state.phase == .pending
+        return isImmediate || state.isBeforeStart
             ? end(.aborted, reason) : beginAbort(reason)
     }
 
@@ -336,7 +353,7 @@ package struct RolloutMachine: Equatable, Sendable {
     private mutating func leave(_ phase: RolloutState.Phase) {
         state.phase = phase
         (state.pause, state.pausedPhase) = (nil, nil)
-        state.reason = ""
+        (state.reason, state.held) = (phase == .pending ? Self.pendingReason : "", "")
         state.inPhase = .zero
         state.quiet = .zero
     }

@@ -39,6 +39,8 @@ package struct RolloutState: Equatable, Sendable {
     package var abortPosition = 0
     /// Why the rollout waits, was aborted or ended, as text.
     package var reason = ""
+    /// The freeze that holds the next decision, as text; empty without one.
+    package var held = ""
     /// The time in the phase, without pauses and without the time in which no server ran.
     package var inPhase = Duration.zero
     /// Requests at the candidate in this step, also copies.
@@ -49,4 +51,8 @@ package struct RolloutState: Equatable, Sendable {
     package init() {}
 
     package var isEnded: Bool { phase == .aborted || phase == .succeeded }
+    /// The reason for operators: a freeze that holds a decision is the one that matters.
+    package var shownReason: String { held.isEmpty ? reason : "waits: \(held)" }
+    /// Whether the first step has not begun.
+    package var isBeforeStart: Bool { (pausedPhase ?? phase) == .pending }
 }

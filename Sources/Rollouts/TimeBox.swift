@@ -20,8 +20,6 @@ package struct TimeBox: Equatable, Sendable {
         self.elapsed = min(max(.zero, elapsed), Self.longest)
     }
 
-    package var remaining: Duration { max(.zero, duration - elapsed) }
-
     /// Time has passed.
     ///
     /// - Parameter time: below zero if the clock was set back, which counts as zero.

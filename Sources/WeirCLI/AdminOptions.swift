@@ -84,6 +84,8 @@ func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer
 /// An error in a file, an option or a variable, with its location.
 struct LocatedError: Error {
     let description: String
+    /// The rule of the server that rejected the request; nil if no rule did.
+    var reason: String?
 }
 
 private let warned = Mutex<Set<String>>([])

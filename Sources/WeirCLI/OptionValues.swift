@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Messages
+internal import Rollouts
 
 /// Parses options that are numbers. Every number has a range. A value outside it is a usage error
 /// that names the option, the value and the range.
@@ -54,6 +55,14 @@ enum Bounded {
         let share = try finite(parts[0], form) / finite(parts[1], form)
         guard share.isFinite else { throw ValidationError("invalid number '\(text)': use \(form)") }
         return share
+    }
+
+    /// `90s`, `10m`, `1h`, `500ms`. The server checks the range.
+    @Sendable static func duration(_ text: String) throws -> Google_Protobuf_Duration {
+        guard let milliseconds = DurationText.milliseconds(text) else {
+            throw ValidationError("use a number with a unit, for example 500ms, 90s, 10m or 1h")
+        }
+        return Google_Protobuf_Duration(seconds: milliseconds / 1_000)
     }
 
     /// `NAME=REST`.

@@ -32,16 +32,16 @@ struct RolloutPlanOptions: ParsableArguments {
 
     @Option(
         help: "The time at the last step before the rollout succeeds (default: 10m).",
-        transform: RolloutPlanOptions.duration)
+        transform: Bounded.duration)
     var bake: Google_Protobuf_Duration?
 
     @Option(
-        help: "The least time of a step (default: 1m).", transform: RolloutPlanOptions.duration)
+        help: "The least time of a step (default: 1m).", transform: Bounded.duration)
     var minimum: Google_Protobuf_Duration?
 
     @Option(
         help: "The most time of a step without a decision (default: 1h).",
-        transform: RolloutPlanOptions.duration)
+        transform: Bounded.duration)
     var maximum: Google_Protobuf_Duration?
 
     @Option(
@@ -87,10 +87,6 @@ struct RolloutPlanOptions: ParsableArguments {
     var webhooks: [Weir_Admin_V1_RolloutWebhook] = []
 
     @Sendable static func webhook(_ text: String) throws -> Weir_Admin_V1_RolloutWebhook {
-        let hooks: [String: Weir_Admin_V1_RolloutHook] = [
-            "confirm-start": .confirmStart, "confirm-step": .confirmStep,
-            "confirm-promotion": .confirmPromotion, "rollback": .rollback, "event": .event,
-        ]
         let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
         let names =
             parts.first?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
@@ -108,32 +104,15 @@ struct RolloutPlanOptions: ParsableArguments {
         transform: Bounded.decimal(0.0001...0.5))
     var alpha: Double?
 
-    /// `90s`, `10m`, `1h`, `500ms`. The server checks the range.
-    @Sendable static func duration(_ text: String) throws -> Google_Protobuf_Duration {
-        guard let seconds = seconds(text) else {
-            throw ValidationError("use a number with a unit, for example 500ms, 90s, 10m or 1h")
-        }
-        return Google_Protobuf_Duration(seconds: seconds)
-    }
-
-    /// Nil if the text is not a number with a unit.
-    static func seconds(_ text: String) -> Double? {
-        let units = [("ms", 0.001), ("s", 1.0), ("m", 60), ("h", 3_600), ("d", 86_400)]
-        for (suffix, seconds) in units where text.hasSuffix(suffix) {
-            guard
-                let number = try? Bounded.finite(text.dropLast(suffix.count), "a number"),
-                number >= 0
-            else { continue }
-            return number * seconds
-        }
-        return nil
-    }
-
-    private static let requirements: [String: Weir_Admin_V1_RolloutRequirement] = [
+    static let requirements: [String: Weir_Admin_V1_RolloutRequirement] = [
         "no_objection": .noObjection, "proof": .proof,
     ]
-    private static let actions: [String: Weir_Admin_V1_RolloutInconclusive] = [
+    static let actions: [String: Weir_Admin_V1_RolloutInconclusive] = [
         "pause": .pause, "advance": .advance, "abort": .abort,
+    ]
+    static let hooks: [String: Weir_Admin_V1_RolloutHook] = [
+        "confirm-start": .confirmStart, "confirm-step": .confirmStep,
+        "confirm-promotion": .confirmPromotion, "rollback": .rollback, "event": .event,
     ]
 
     /// The plan of the file with the given options.

@@ -5,7 +5,8 @@ internal import Messages
 enum RolloutText {
     /// Whether only an operator can continue the rollout, or it has ended.
     static func waitsForOperator(_ rollout: Weir_Admin_V1_Rollout) -> Bool {
-        switch rollout.phase {
+        if isHeldForever(rollout) { return true }
+        return switch rollout.phase {
         case .aborted, .succeeded: true
         case .paused: !["no_traffic", "no_replica", "confirmation"].contains(rollout.pause)
         default: false
@@ -26,9 +27,15 @@ enum RolloutText {
         }
     }
 
-    /// `observing, step 2 of 4 (10%): reason`
+    /// Whether a freeze that does not end by itself holds the rollout.
+    private static func isHeldForever(_ rollout: Weir_Admin_V1_Rollout) -> Bool {
+        rollout.freeze.map { $0.until == nil } ?? false
+    }
+
+    /// `observing, step 2 of 4 (10%): reason; webhook: problem`
     static func position(_ rollout: Weir_Admin_V1_Rollout) -> String {
         phaseAndStep(rollout) + (rollout.reason.isEmpty ? "" : ": \(rollout.reason)")
+            + (rollout.webhookProblem.isEmpty ? "" : "; webhook: \(rollout.webhookProblem)")
     }
 
     private static func phaseAndStep(_ rollout: Weir_Admin_V1_Rollout) -> String {
@@ -69,6 +76,8 @@ enum RolloutText {
     ) -> TerminalText {
         let plan = rollout.plan ?? .init()
         let isBad = rollout.phase == .aborted || rollout.phase == .aborting
+        let revision =
+            rollout.startedRevision > 0 ? ", revision \(rollout.startedRevision)" : ""
         let names = "\(rollout.endpoint) to \(plan.candidate)"
         let head = screen.wrapped(
             [
@@ -108,15 +117,24 @@ enum RolloutText {
         lines.append(
             Style.dim(
                 screen.words(
-                    "started   \(Style.time(rollout.started)) by \(rollout.author), revision "
-                        + "\(rollout.revision)", indent: 10)))
+                    "started   \(Style.time(rollout.started)) by \(rollout.author)\(revision)",
+                    indent: 10)))
         return lines.joined(separator: "\n")
     }
 
     /// What continues a rollout that waits; nil if it does not wait.
     static func nextStep(_ rollout: Weir_Admin_V1_Rollout) -> String? {
-        guard rollout.phase == .paused else { return nil }
         let name = rollout.endpoint
+        if let freeze = rollout.freeze {
+            return freeze.until == nil
+                ? "'weir freeze off' ends the freeze"
+                : "it continues when the freeze ends, at \(Style.time(freeze.until))"
+        }
+        if rollout.phase == .pending {
+            return "'weir rollout advance \(name)' starts without the webhook, "
+                + "'weir rollout abort \(name)' ends the rollout"
+        }
+        guard rollout.phase == .paused else { return nil }
         switch rollout.pause {
         case "no_traffic": return "it continues when the candidate receives requests"
         case "no_replica": return "it continues when the candidate has a usable replica"

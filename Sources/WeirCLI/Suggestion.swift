@@ -27,7 +27,11 @@ enum Suggestion {
                 continue
             }
             let known = subcommands.map(name)
-            let meant = NameSuggestion.closest(to: argument, in: known) ?? synonyms[argument]
+            // 'stat' is the beginning of 'status', though 'start' differs by one byte only.
+            let begun = known.filter { !argument.isEmpty && $0.hasPrefix(argument) }
+            let meant =
+                begun.count == 1
+                ? begun[0] : NameSuggestion.closest(to: argument, in: known) ?? synonyms[argument]
             guard let meant, known.contains(meant) else { return nil }
             return (path + [meant]).joined(separator: " ")
         }

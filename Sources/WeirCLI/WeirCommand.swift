@@ -56,8 +56,12 @@ struct WeirCommand: AsyncParsableCommand {
     }
 
     private static func run() async throws(Output.Failure) {
+        let arguments = Array(CommandLine.arguments.dropFirst())
         do {
             var command = try await asyncParseAsRoot()
+            if let option = RepeatedOptions.first(in: arguments, of: WeirCommand.self) {
+                throw ValidationError("'\(option)' is given twice; give it once")
+            }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

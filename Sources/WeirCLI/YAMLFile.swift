@@ -17,7 +17,8 @@ struct YAMLFile {
             throw FileError(description: "invalid UTF-8 in '\(path)'")
         }
         document = try Self.valid { () throws(MessageError) in
-            try YAMLDocument(text, name: path == "-" ? "standard input" : path)
+            try YAMLDocument(
+                text, name: path == "-" ? "standard input" : path, fields: RolloutPlanFile.fields)
         }
     }
 

@@ -33,6 +33,13 @@ internal import TrafficPolicy
     private static func apply(
         _ configuration: ControlState.Configuration, to state: inout ControlState
     ) throws -> [String] {
+        try noting(configuration, to: &state).map(\.text)
+    }
+
+    /// - Returns: what differs from the configuration, and whether it stays undone.
+    private static func noting(
+        _ configuration: ControlState.Configuration, to state: inout ControlState
+    ) throws -> [ConfigurationNote] {
         var next = state
         let notes = try next.replaceContent(with: configuration, registered: registered, by: "ann")
         let delta = state.delta(to: next)
@@ -103,6 +110,89 @@ internal import TrafficPolicy
         let notes = try Self.apply(Self.configuration(next), to: &state)
         #expect(notes.count == 1 && notes[0].contains("starts from the present weights v2=1"))
         #expect(abs(Self.share(state) - 0.9) < 1e-9)
+    }
+
+    @Test("A rollout that runs otherwise or has ended without success leaves the file undone")
+    func undone() throws {
+        var state = ControlState()
+        let other = Weir_Admin_V1_RolloutPlan(candidate: "v2", steps: ["20%", "50%"])
+        #expect(try Self.noting(Self.configuration(), to: &state) == [])
+        // The same weights, but another plan, and no rollout.
+        #expect(try Self.noting(Self.configuration(other), to: &state).map(\.isUndone) == [true])
+        let present = [("v1", 0.9), ("v2", 0.1)]
+        let without = try Self.noting(Self.configuration(nil, weights: present), to: &state)
+        #expect(without.map(\.isUndone) == [true])
+        try Self.decide(&state) { try $0.abort(by: "bob", keepsWeights: true) }
+        #expect(abs(Self.share(state) - 0.1) < 1e-9)
+        #expect(try Self.noting(Self.configuration(), to: &state).map(\.isUndone) == [true])
+        // A rollout that starts is a change, not a difference that stays.
+        let next = Weir_Admin_V1_RolloutPlan(candidate: "v3", steps: ["10%"])
+        #expect(
+            try Self.noting(Self.configuration(next), to: &state).map(\.isUndone) == [false])
+        try Self.decide(&state) { try $0.promote(by: "bob") }
+        #expect(try Self.noting(Self.configuration(next), to: &state) == [])
+    }
+
+    @Test("A rollout that ends with its weights keeps no shadow")
+    func keptWeights() throws {
+        var state = ControlState()
+        let plan = Weir_Admin_V1_RolloutPlan(candidate: "v2", steps: ["shadow:50%", "10%"])
+        _ = try Self.apply(Self.configuration(plan), to: &state)
+        #expect(state.endpoints["e"]?.shadows.count == 1)
+        try Self.decide(&state) { try $0.abort(by: "bob", keepsWeights: true) }
+        #expect(state.endpoints["e"]?.shadows.isEmpty == true && Self.share(state) == 0)
+    }
+
+    @Test("A rollout knows the revision that started it, also after later decisions")
+    func startedRevision() throws {
+        var state = ControlState()
+        _ = try Self.apply(Self.configuration(), to: &state)
+        let started = state.revision
+        try Self.decide(&state) { try $0.advance(by: "bob") }
+        let rollout = try #require(state.endpoints["e"]?.rollout)
+        #expect(rollout.startedRevision == started && state.revision > started)
+        let stored = try ControlState.Rollout(Weir_Store_V1_Rollout(rollout))
+        #expect(stored.startedRevision == started)
+        let endpoint = try #require(state.endpoints["e"])
+        #expect(Weir_Admin_V1_Rollout(endpoint, stored, nil).startedRevision == started)
+    }
+
+    @Test("The history lists the decisions of a rollout by whatever they were made")
+    func decisions() throws {
+        var history = StateHistory()
+        func record(_ author: String, _ change: (inout ControlState) throws -> Void) throws {
+            var next = history.current
+            try change(&next)
+            let delta = history.current.delta(to: next)
+            history.append(
+                RevisionRecord(
+                    revision: history.current.nextRevision, time: Date(), author: author,
+                    comment: "", summary: "", delta: delta))
+        }
+        try record("ann") { _ = try Self.apply(to: &$0, Self.configuration(nil)) }
+        try record("ci") { _ = try Self.apply(to: &$0, Self.configuration()) }
+        // A forged author, and a change of the endpoint without a decision.
+        try record("rollout/e") {
+            _ = try $0.createBackend(.init(name: "h", kind: .handler("h")), registered: ["h"])
+        }
+        try record("bob") { _ = try $0.setRateLimit("e", .init(requestsPerSecond: 1, burst: 1)) }
+        let first = try #require(history.state(at: 1))
+        try record("bob") { _ = try $0.rollBack(to: first) }
+        #expect(
+            history.entries.map { $0.decides(rolloutOf: "e") } == [false, true, false, false, true])
+        var view = ControlPlane.View()
+        view.history = history
+        let listed = view.revisions(before: 0, limit: 0, rolloutsOf: "e").revisions
+        #expect(listed.map(\.revision) == [5, 2] && listed.map(\.author) == ["bob", "ci"])
+        #expect(
+            view.revisions(before: 5, limit: 1, rolloutsOf: "e").revisions.map(\.revision) == [2])
+        #expect(view.revisions(before: 0, limit: 0, rolloutsOf: "x").revisions.isEmpty)
+    }
+
+    private static func apply(
+        to state: inout ControlState, _ configuration: ControlState.Configuration
+    ) throws {
+        _ = try state.replaceContent(with: configuration, registered: registered, by: "ann")
     }
 
     @Test("The answer says that a running rollout keeps its weights")

@@ -32,12 +32,12 @@ enum WebFuzz {
     }
 
     /// The framing does not depend on the pieces in which a body arrives.
-    private static func scan(_ pieces: [ArraySlice<UInt8>]) -> Int? {
+    private static func scan(_ pieces: [ArraySlice<UInt8>]) -> Bool? {
         var scanner = FrameScanner()
         for piece in pieces {
             guard (try? scanner.scan(Array(piece).span.asBytes)) != nil else { return nil }
         }
-        return (try? scanner.finish()).map { scanner.messages }
+        return (try? scanner.finish()).map { scanner.hasCompressed }
     }
 
     /// The largest message of the forms.

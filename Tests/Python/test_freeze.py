@@ -125,12 +125,40 @@ def test_a_rollout_waits_and_can_be_aborted(stubs, store):
         mesh.stop()
 
 
+def test_a_wait_ends_when_a_freeze_without_an_end_holds_the_rollout(stubs, store):
+    mesh = Mesh(stubs, options=store)
+    try:
+        mesh.tool("rollout", "start", "greeter", "--to", "greeter-v3", "--steps", "1%,10%",
+                  "--minimum", "1s", "--minimum-requests", "0")
+        mesh.tool("freeze", "on", "--reason", "holidays", "--author", "ann")
+        waited = mesh.tool("rollout", "status", "greeter", "--wait", check=False)
+        assert waited.returncode == 2
+        assert "waits: changes are frozen by 'ann': holidays" in waited.stderr
+        assert "'weir freeze off' ends the freeze" in waited.stdout
+    finally:
+        mesh.stop()
+
+
+def test_a_confirmation_is_accepted(stubs, store):
+    mesh = Mesh(stubs, options=store)
+    try:
+        mesh.tool("traffic", "set", "greeter", "greeter-v3=1", "--confirm-within", "1h")
+        mesh.tool("freeze", "on", "--reason", "holidays")
+        mesh.tool("traffic", "confirm", "greeter")
+        assert weights(mesh) == {"greeter-v3": 1}
+        assert "reverts" not in mesh.tool("traffic", "show", "greeter").stdout
+    finally:
+        mesh.stop()
+
+
 @pytest.mark.parametrize("options, text", [
     (("--reason", ""), "reason"), (("--reason", "x", "--until", "0s"), "until"),
     (("--reason", "x", "--until", "367d"), "until"),
     (("--reason", "x", "--until", "2020-01-01T00:00:00Z"), "until"),
     (("--reason", "x", "--until", "1e300d"), "until"),
     (("--reason", "x", "--until", "tomorrow"), "use a time"),
+    (("--reason", "x", "--until", "2027-04-31T08:00:00Z"), "use a time"),
+    (("--reason", "x", "--until", "2027-04-30T25:61:00Z"), "use a time"),
 ])
 def test_an_invalid_freeze_is_rejected(stubs, store, options, text):
     mesh = Mesh(stubs, options=store)

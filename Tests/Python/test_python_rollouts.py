@@ -1,6 +1,7 @@
 """Rollouts with the Python client."""
 
 import asyncio
+import datetime
 
 import pytest
 
@@ -81,6 +82,49 @@ def test_values_of_another_kind_name_the_field(change, message):
     plan = weir.RolloutPlan(**{"candidate": "new", "steps": ("10%",), **change})
     with pytest.raises(ValueError, match=message):
         plan.message()
+
+
+ARGUMENTS = [
+    (lambda c: c.set_traffic("e", None), "invalid traffic None: use a dictionary such as"),
+    (lambda c: c.set_traffic("e", ["old"]), "invalid traffic"),
+    (lambda c: c.set_traffic("e", {"old": "1"}), "invalid traffic"),
+    (lambda c: c.set_traffic("e", {1: 1.0}), "invalid traffic"),
+    (lambda c: c.set_traffic("e", {"old": True}), "invalid traffic"),
+    (lambda c: c.set_traffic(None, {"old": 1}), "invalid endpoint None: use the name"),
+    (lambda c: c.set_traffic("e", {"old": 1}, revert_after="30m"), "invalid revert_after '30m'"),
+    (lambda c: c.set_traffic("e", {"old": 1}, revert_after=0.5), "use a number from 1 to 604800"),
+    (lambda c: c.set_traffic("e", {"old": 1}, revert_after=float("nan")), "revert_after nan"),
+    (lambda c: c.set_traffic("e", {"old": 1}, confirm_within=1e300), "invalid confirm_within"),
+    (lambda c: c.set_traffic("e", {"old": 1}, confirm_within=[]), "invalid confirm_within"),
+    (lambda c: c.confirm_traffic(5), "invalid endpoint 5"),
+    (lambda c: c.freeze("x", until="2026-12-24"), "invalid until '2026-12-24': use a datetime"),
+    (lambda c: c.freeze("x", until=5), "invalid until 5"), (lambda c: c.freeze(None), "reason"),
+    (lambda c: c.freeze("x", until=datetime.datetime(2026, 12, 24)), "must have a time zone"),
+    (lambda c: c.start_rollout("e", None), "invalid plan None: use a RolloutPlan"),
+    (lambda c: c.start_rollout("e", {"candidate": "new"}), "invalid plan"),
+    (lambda c: c.start_rollout(None, PLAN), "invalid endpoint None"),
+    (lambda c: c.pause_rollout(None), "invalid endpoint None"),
+    (lambda c: c.get_rollout(5), "invalid endpoint 5"),
+    (lambda c: c.abort_rollout("e", immediate=True, keep_weights=True), "exclude each other"),
+]
+
+
+def test_arguments_of_another_kind_are_named(ready):
+    for call, message in ARGUMENTS:
+        with pytest.raises(ValueError, match=message):
+            call(ready)
+
+
+def test_a_rollout_ends_with_the_present_weights(ready):
+    started = ready.start_rollout("e", PLAN).rollout
+    assert started.started_revision == started.revision
+    advanced = ready.advance_rollout("e")
+    assert advanced.revision > started.revision
+    assert advanced.started_revision == started.started_revision
+    ended = ready.abort_rollout("e", keep_weights=True)
+    assert (ended.phase, ended.weight) == ("aborted", 0.5)
+    assert ended.reason.endswith("the present weights stay")
+    assert ready.get_traffic("e") == {"old": 0.5, "new": 0.5}
 
 
 def test_a_rollout_as_one_call(ready):

@@ -113,6 +113,10 @@ def test_the_next_leader_continues_within_the_step(fleet, servers):
     with traffic(leader), traffic(other):
         start(leader)
         early = has_stored(leader)
+        # The other server shows the evidence that the leader has stored.
+        followed = polled(
+            lambda: status(other), lambda now: now.gates and now.gates[0].requests > 0, MINUTES)
+        assert followed.requests > 0 and followed.log_threshold > 0
         # An operator's event through the other server keeps the time and the requests of the step.
         other.tool("rollout", "pause", "raw")
         paused = polled(lambda: status(leader), lambda now: now.phase == PAUSED)

@@ -95,6 +95,14 @@ def test_a_start_waits_for_its_confirmation(mesh, receiver):
     assert "403" in held.webhook_problem
     shown = mesh.tool("rollout", "status", "e").stdout
     assert "waits for the webhook confirm-start" in shown and "403" in shown
+    assert "'weir rollout advance e' starts without the webhook" in shown
+    # A paused rollout does not start.
+    mesh.tool("rollout", "pause", "e")
+    receiver.statuses.clear()
+    assert rollout(mesh).pause == "operator" and rollout(mesh).weight == 0
+    mesh.tool("rollout", "resume", "e")
+    assert rollout(mesh).reason == "waits for the webhook confirm-start"
+    receiver.statuses["ROLLOUT_HOOK_CONFIRM_START"] = 403
     # An operator continues without the webhook.
     mesh.tool("rollout", "advance", "e")
     assert rollout(mesh).phase > mesh.stubs.admin.ROLLOUT_PHASE_PENDING

@@ -10,7 +10,7 @@ from rollout_backend import RAW, Backend, traffic
 from waiting import polled
 
 PENDING, SETTLING, OBSERVING, BAKING, PAUSED, ABORTING, ABORTED, SUCCEEDED = range(1, 9)
-QUICK = ("--minimum", "2s", "--minimum-requests", "20", "--bake", "2s")
+QUICK = {"--to": "v2", "--minimum": "2s", "--minimum-requests": "20", "--bake": "2s"}
 # A step takes at least 3 s, and requests are judged after up to 10 s.
 MINUTES = 90
 
@@ -51,7 +51,8 @@ def weights(mesh):
 
 
 def start(mesh, *options, check=True):
-    return mesh.tool("rollout", "start", "raw", "--to", "v2", *QUICK, *options, check=check)
+    defaults = [part for pair in QUICK.items() if pair[0] not in options for part in pair]
+    return mesh.tool("rollout", "start", "raw", *defaults, *options, check=check)
 
 
 def test_an_identical_candidate_is_promoted(rollout):

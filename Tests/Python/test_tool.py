@@ -1,10 +1,16 @@
 """The command `weir`: its exit codes, its JSON, its completions, and what the demo suggests."""
 
+import fcntl
 import json
 import os
+import pty
+import select
+import struct
 import subprocess
+import termios
 
-from conftest import BUILD, Authority, Server, free_port, start_weir, tool
+from conftest import BUILD, Authority, Server, free_port, start_weir, started, tool
+from waiting import polled
 
 
 def test_the_suggestions_of_serve_work(demo):
@@ -55,8 +61,8 @@ def test_completion_scripts_are_made(weir):
 
 def test_completions_ask_the_server_for_names(weir):
     for shell in ("bash", "zsh", "fish"):
-        assert weir("completion", shell).stdout == \
-            weir("--generate-completion-script", shell).stdout
+        script = weir("completion", shell).stdout
+        assert script.startswith(weir("--generate-completion-script", shell).stdout.rstrip())
     assert weir("completion", "tcsh", check=False).returncode == 64
 
     def names(*words):
@@ -100,6 +106,63 @@ def test_the_completions_of_bash_have_commands_names_and_files(weir, tmp_path):
     assert "state.yaml" in complete("apply", "-f", "sta")
 
 
+def test_the_completions_of_bash_in_a_terminal(weir):
+    """Bash divides words at ':' and '=', and replaces the last part only."""
+    lines = {
+        "weir rollout start greeter --to=greeter-v": None,
+        "weir rollout start greeter --steps shadow:1%,10% --to greeter-v3 --req": "--require",
+        "weir backend show --admin=ADMIN greeter-v3": "greeter-v3",
+        "weir backend show --admin ADMIN greeter-v3": "greeter-v3",
+        "weir backend show greeter-v3 --admin-tls-c": None,
+        "weir rollout start gree": "greeter",
+        "weir rollout start --to=greeter-v3 gree": "greeter",
+        "weir traffic set greeter greeter-v3": "greeter-v3=",
+    }
+    main, own = pty.openpty()
+    tcsetattr = termios.tcgetattr(own)
+    tcsetattr[3] &= ~termios.ECHO
+    termios.tcsetattr(own, termios.TCSANOW, tcsetattr)
+    fcntl.ioctl(own, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    environment = {
+        **os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "WEIR_ADMIN": weir.server.admin,
+        "TERM": "dumb", "PS1": "> ", "HISTFILE": ""}
+    shell = started(subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"], stdin=own, stdout=own, stderr=own,
+        env=environment, start_new_session=True))
+    os.close(own)
+    seen = ""
+
+    def send(text, until):
+        nonlocal seen
+        seen = ""
+        os.write(main, text.encode())
+
+        def read():
+            nonlocal seen
+            if select.select([main], [], [], 0.1)[0]:
+                seen += os.read(main, 65_536).decode(errors="replace")
+            return seen
+
+        return polled(read, lambda text: until in text, 30)
+
+    try:
+        send("bind 'set bell-style none'; bind 'set enable-bracketed-paste off'; "
+             "source <(weir completion bash); echo rea''dy\n", "ready")
+        for line, last in lines.items():
+            line = line.replace("ADMIN", weir.server.admin)
+            # The echo shows the words that the completion has made.
+            shown = send(f"{line}\t\x01echo '[\x05]'\n", "]\r\n> ")
+            words = shown.rsplit("[weir", 1)[1].split("]")[0].strip()
+            expected = line.removeprefix("weir ")
+            if last:
+                expected = expected[:expected.rindex(last[:4])] + last
+            assert words.rstrip() == expected, (line, words)
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(main)
+
+
 def test_version_and_aliases(weir):
     version = weir("version").stdout
     assert version.removeprefix("weir ") == weir("--version").stdout
@@ -115,8 +178,21 @@ def test_version_and_aliases(weir):
 def test_misspelled_commands_and_names_are_corrected(weir):
     wrong = weir("trafic", "show", "greeter", check=False)
     assert wrong.returncode == 64 and "Did you mean 'weir traffic'?" in wrong.stderr
+    wrong = weir("rollout", "stat", "greeter", check=False)
+    assert wrong.returncode == 64 and "Did you mean 'weir rollout status'?" in wrong.stderr
     wrong = weir("traffic", "show", "greter", check=False)
     assert wrong.returncode == 1 and "did you mean 'greeter'?" in wrong.stderr
+
+
+def test_an_option_with_one_value_is_given_once(weir):
+    for line, option in [
+        ("rollout start greeter --to greeter-v3 --steps 1% --steps 5%", "--steps"),
+        ("apply -f a.yaml -f b.yaml", "-f"), ("apply --file a.yaml -f b.yaml", "-f"),
+        ("endpoint list --admin 127.0.0.1:1 --admin=127.0.0.1:2", "--admin"),
+    ]:
+        wrong = weir(*line.split(), check=False)
+        assert wrong.returncode == 64, line
+        assert f"'{option}' is given twice; give it once" in wrong.stderr
 
 
 def test_weights_are_numbers_percentages_or_fractions(weir):

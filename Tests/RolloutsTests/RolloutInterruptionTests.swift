@@ -16,9 +16,9 @@ struct RolloutFreezeTests {
         machine.run(until: .observing, step: 1)
         for _ in 0..<60 { _ = Self.frozen(&machine) }
         #expect(machine.state.phase == .observing && machine.state.step == 1)
-        #expect(machine.state.reason == "waits: changes are frozen by 'ann': holidays")
+        #expect(machine.state.shownReason == "waits: changes are frozen by 'ann': holidays")
         machine.second()
-        #expect(machine.state.step == 2 && machine.state.reason.isEmpty)
+        #expect(machine.state.step == 2 && machine.state.shownReason.isEmpty)
     }
 
     @Test("forgets the reason when the freeze ends before the step is complete")
@@ -27,7 +27,22 @@ struct RolloutFreezeTests {
         _ = machine.start()
         machine.run(until: .observing)
         machine.second { $0.freeze = "frozen" }
-        #expect(machine.state.phase == .observing && machine.state.reason.isEmpty)
+        #expect(machine.state.phase == .observing && machine.state.shownReason.isEmpty)
+    }
+
+    @Test("holds a step that a webhook has confirmed, and then says what it waits for again")
+    func holdsConfirmed() throws {
+        var machine = RolloutMachine(try plan { $0.confirmations = [.step] })
+        _ = machine.start()
+        machine.run(until: .paused)
+        machine.second {
+            $0.freeze = "frozen"
+            $0.isConfirmed = true
+        }
+        #expect(machine.state.pause == .confirmation)
+        #expect(machine.state.held == "frozen" && machine.state.shownReason == "waits: frozen")
+        machine.second()
+        #expect(machine.state.shownReason.hasSuffix("waits for the webhook confirm-step"))
     }
 
     @Test("aborts when a gate fails, and ends the ramp")
@@ -124,5 +139,72 @@ struct RolloutDefinitionTests {
         var pending = RolloutMachine(try plan())
         changes.append(pending.definitionChanged("x"))
         #expect(changes == [nil, nil, nil])
+    }
+}
+
+@Suite("A rollout that waits for its first webhook")
+struct RolloutPendingTests {
+    private static func pending() throws -> RolloutMachine {
+        var machine = RolloutMachine(
+            try plan(["shadow:100%", "10%"], gates: []) { $0.confirmations = [.start] })
+        _ = machine.start()
+        #expect(machine.state.phase == .pending && machine.neededConfirmation == .start)
+        return machine
+    }
+
+    @Test("can be paused, and neither starts nor calls the webhook until it is resumed")
+    func pauses() throws {
+        var machine = try Self.pending()
+        let reason = machine.state.reason
+        #expect(try machine.pause(by: "ann") != nil)
+        #expect(machine.state.phase == .paused && machine.neededConfirmation == nil)
+        #expect(machine.targetWeight == 0 && machine.targetShadow == 0)
+        #expect(machine.definitionChanged("x") == nil)
+        for _ in 0..<60 { machine.second { $0.isConfirmed = true } }
+        #expect(machine.state.phase == .paused)
+        #expect(RolloutMachine(machine.plan, stored: machine.state) == machine)
+        _ = try machine.resume(.plain, by: "ann", weight: 0)
+        #expect(machine.state.phase == .pending && machine.state.reason == reason)
+        #expect(machine.neededConfirmation == .start && machine.targetShadow == 0)
+        machine.second { $0.isConfirmed = true }
+        #expect(machine.state.phase == .settling && machine.targetShadow == 1)
+    }
+
+    private typealias Event = (inout RolloutMachine) throws -> RolloutMachine.Change?
+
+    @Test("while paused, can be advanced, promoted and aborted, and ends when weights change")
+    func leaves() throws {
+        let events: [(RolloutState.Phase, Event)] = [
+            (.settling, { try $0.advance(by: "ann") }),
+            (.succeeded, { try $0.promote(by: "ann") }),
+            (.aborted, { try $0.abort(by: "ann") }),
+            (.aborted, { $0.weightsChanged(by: "bob") }),
+        ]
+        for (phase, event) in events {
+            var machine = try Self.pending()
+            _ = try machine.pause(by: "ann")
+            #expect(try event(&machine) != nil)
+            #expect(
+                machine.state.phase == phase && machine.state.entry == (phase == .settling ? 1 : 0))
+        }
+    }
+}
+
+@Suite("A rollout that ends with the present weights")
+struct RolloutKeptWeightsTests {
+    @Test(
+        "ends in each phase in which it runs, and sets no weights",
+        arguments: RolloutMachineTests.situations)
+    func keeps(situation: String) throws {
+        var machine = try RolloutMachineTests.machine(situation)
+        guard !machine.state.isEnded else {
+            #expect(throws: RolloutMachine.Rejection.self) {
+                try machine.abort(by: "ann", keepsWeights: true)
+            }
+            return
+        }
+        let change = try machine.abort(by: "ann", keepsWeights: true)
+        #expect(change?.setsWeights == false && machine.state.phase == .aborted)
+        #expect(machine.state.reason == "ended by 'ann'; the present weights stay")
     }
 }

@@ -55,7 +55,7 @@ internal import Testing
             "WeirCLI",
             [
                 "CExecInfo", "ControlPlane", "GRPCWire", "HelloWorld", "MessageYAML", "Messages",
-                "Serving", "StateStores", "Transport", "Upstream", "Weir",
+                "Rollouts", "Serving", "StateStores", "Transport", "Upstream", "Weir",
             ]
         ),
     ]

@@ -87,6 +87,9 @@ internal import Testing
             ("backend lst", "weir backend list"), ("endpoint describe e", "weir endpoint show"),
             ("backend remove b", "weir backend delete"), ("canary start", "weir rollout"),
             ("fleet lits", "weir fleet list"), ("STATS", "weir stats"), ("top", "weir stats"),
+            ("rollout stat greeter", "weir rollout status"),
+            ("rollout adv", "weir rollout advance"),
+            ("endpoint del e", "weir endpoint delete"), ("hist", "weir history"),
         ])
     func corrects(words: String, command: String) {
         let arguments = words.split(separator: " ").map(String.init)
@@ -114,5 +117,34 @@ internal import Testing
         ])
     func completes(line: String, words: [String]) {
         #expect(Completion.connectionWords(line.split(separator: " ").map(String.init)) == words)
+    }
+
+    @Test(
+        "An option with one value is not given twice, by whichever of its names",
+        arguments: [
+            ("rollout start e --steps 1% --to v2 --steps 5%", "--steps"),
+            ("rollout start e -f a.yaml -f b.yaml", "-f"),
+            ("rollout start e -f a.yaml --file=b.yaml", "--file"),
+            ("apply -f a -f b", "-f"), ("endpoint ls --admin a:1 --admin=b:1", "--admin"),
+            ("traffic set e v1=1 --for 1m --comment x --for=2m", "--for"),
+            ("freeze on --reason a --reason b", "--reason"),
+        ])
+    func repeated(line: String, option: String) {
+        let words = line.split(separator: " ").map(String.init)
+        #expect(RepeatedOptions.first(in: words, of: WeirCommand.self) == option)
+    }
+
+    @Test(
+        "Options with several values, flags and values are not taken for repeated options",
+        arguments: [
+            "rollout start e --to v2 --gate errors<2x --gate p99<2x", "endpoint ls --json --json",
+            "rollout start e --webhook event=http://a --webhook event=http://b -f a.yaml",
+            "backend create b --worker -- run --steps 1 --steps 2", "call a.B/C --data - --json",
+            "", "-", "--", "rollout start e --comment - --to -",
+            "serve --store memory: --store sqlite:a.db",
+        ])
+    func notRepeated(line: String) {
+        let words = line.split(separator: " ").map(String.init)
+        #expect(RepeatedOptions.first(in: words, of: WeirCommand.self) == nil)
     }
 }

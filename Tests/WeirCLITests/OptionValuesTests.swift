@@ -143,4 +143,47 @@ internal import Testing
         #expect(
             text == "The value '\\u{1B}[2J' is invalid\nUnexpected 'b\\nc' and '\(cut)'\nUsage")
     }
+
+    @Test(
+        "A duration is a decimal number with a unit",
+        arguments: [
+            ("500ms", 0.5), ("90s", 90), ("1.5m", 90), ("2h", 7_200), ("1d", 86_400), ("0s", 0),
+            ("3ms", 0.003),
+        ])
+    func durations(text: String, seconds: Double) throws {
+        let duration = try Bounded.duration(text)
+        #expect(abs(Double(duration.seconds) + Double(duration.nanos) / 1e9 - seconds) < 1e-8)
+    }
+
+    @Test(
+        "Other durations are rejected",
+        arguments: [
+            "", "5", "m", "-1m", "1e3s", "nanm", "infs", "0x1s", " 1s", "1 s", "1s ", "1w", "1,5m",
+            "١m", "1..5m", String(repeating: "9", count: 33) + "s",
+        ])
+    func invalidDurations(text: String) {
+        #expect(throws: ValidationError.self) { _ = try Bounded.duration(text) }
+    }
+
+    @Test(
+        "A freeze ends at a time of the calendar",
+        arguments: [
+            ("2026-12-24T08:00:00Z", 1_798_099_200), ("2028-02-29T00:00:00Z", 1_835_395_200),
+            ("2026-12-24T09:00:00+01:00", 1_798_099_200),
+        ])
+    func freezeTimes(text: String, seconds: Int64) throws {
+        #expect(try FreezeCommand.time(text).seconds == seconds)
+    }
+
+    @Test(
+        "Times that no calendar or clock has are rejected",
+        arguments: [
+            "2026-04-31T08:00:00Z", "2026-02-29T08:00:00Z", "2026-13-01T08:00:00Z",
+            "2026-00-10T08:00:00Z", "2026-12-24T25:61:00Z", "2026-12-24T24:00:00Z",
+            "2026-12-24T08:60:00Z", "2026-12-24", "08:00", "tomorrow", "", "2026-12-24T08:00:00",
+            "2026-12-24T08:00:00+99:00",
+        ])
+    func invalidFreezeTimes(text: String) {
+        #expect(throws: ValidationError.self) { _ = try FreezeCommand.time(text) }
+    }
 }

@@ -171,4 +171,76 @@ internal import Testing
         let gate = Weir_Admin_V1_RolloutGate(gate: "g", requests: requests, logPass: evidence)
         #expect(RolloutText.untilProof(gate, threshold: threshold) == rest)
     }
+
+    @Test(
+        "A rollout that waits names what continues it",
+        arguments: [
+            (.pending, nil, "'weir rollout advance greeter' starts without the webhook"),
+            (.observing, .init(author: "ann", reason: "x"), "'weir freeze off' ends the freeze"),
+            (
+                .observing, .init(author: "ann", reason: "x", until: .init(seconds: 1_800_000_000)),
+                "when the freeze ends, at 2027-01-15"
+            ), (.observing, nil, nil), (.aborted, nil, nil),
+        ] as [(Weir_Admin_V1_RolloutPhase, Weir_Admin_V1_Freeze?, String?)])
+    func next(phase: Weir_Admin_V1_RolloutPhase, freeze: Weir_Admin_V1_Freeze?, text: String?) {
+        var rollout = Self.rollout(phase: phase)
+        rollout.freeze = freeze
+        let next = RolloutText.nextStep(rollout)
+        #expect((next == nil) == (text == nil))
+        #expect(next?.contains(text ?? "") ?? true)
+        // Only a freeze without an end needs an operator.
+        #expect(
+            RolloutText.waitsForOperator(rollout)
+                == (phase == .aborted || freeze != nil && freeze?.until == nil))
+    }
+
+    @Test("A page has the revision of the start, and the position the problem of a webhook")
+    func started() {
+        var rollout = Self.rollout()
+        rollout.author = "ann"
+        (rollout.revision, rollout.startedRevision) = (4_711, 7)
+        rollout.webhookProblem = "status 503"
+        let page = RolloutText.page(rollout).text
+        #expect(page.contains("by ann, revision 7") && !page.contains("4711"))
+        #expect(page.contains("webhook   status 503"))
+        #expect(RolloutText.position(rollout).hasSuffix("; webhook: status 503"))
+        rollout.startedRevision = 0
+        #expect(!RolloutText.page(rollout).text.contains("revision"))
+    }
+
+    @Test("Lists of changes, endpoints and weights fit the terminal", arguments: widths)
+    func lists(columns: Int) {
+        let long = String(repeating: "recommendation-", count: 5)
+        let revision = Weir_Admin_V1_Revision(
+            revision: 123, time: .init(seconds: 1_800_000_000), author: "rollout/\(long)",
+            comment: "gate failed: \(long)", summary: "\(long): v1=0.9 v2=0.1, rollout to v2")
+        let weights = (1...3).map {
+            Weir_Admin_V1_BackendWeight(backend: "\(long)v\($0)", weight: 1.0 / 3)
+        }
+        let endpoint = Weir_Admin_V1_Endpoint(
+            name: long, route: "/shop.\(long)/", weights: weights,
+            shadows: [.init(backend: "\(long)v4", proportion: 0.05)],
+            rateLimit: .init(requestsPerSecond: 1_000, burst: 100),
+            timeBox: .init(
+                reverts: .init(seconds: 1_800_000_000), confirmable: true, before: weights,
+                author: long))
+        let screen = Screen(columns: columns, rows: nil)
+        for page in [
+            HistoryCommand.table([revision], columns: columns),
+            EndpointCommand.table([endpoint], columns: columns),
+            TrafficCommand.table(endpoint, screen: screen),
+            RolloutText.table([Self.rollout(reason: long + long)], columns: columns),
+        ] {
+            // A heading of a page is not shortened.
+            let limit = page.text.hasPrefix(long) ? max(columns, long.count + 7) : columns
+            #expect(Self.widest(page) <= limit, "\(page.text)")
+        }
+        let lines = TrafficCommand.table(endpoint, screen: screen).text
+            .split(separator: "\n" as Character)
+        let route = "/shop.\(long)/".count
+        #expect(lines.dropFirst().allSatisfy { $0.count <= max(columns, route) })
+        // A file has whole names.
+        #expect(HistoryCommand.table([revision]).text.contains("rollout/\(long)"))
+        #expect(EndpointCommand.table([endpoint]).text.contains("\(long)v3="))
+    }
 }

@@ -102,6 +102,12 @@ package struct AccessList: Sendable {
                 description: "invalid name '\(name.printable(limit: 64))': "
                     + "use at most \(maxNameBytes) bytes and no control characters")
         }
+        let reserved = ControlPlane.ChangeOptions.reservedAuthors
+        guard !reserved.contains(where: name.hasPrefix) else {
+            throw Mistake(
+                description: "invalid name '\(name)': \(reserved.joined(separator: " and ")) begin "
+                    + "the names of the server itself; use another name")
+        }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let role = Role(rawValue: String(parts[0])) else {
             let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")

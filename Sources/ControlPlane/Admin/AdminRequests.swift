@@ -85,6 +85,9 @@ extension ControlPlane.ChangeOptions {
     private static let maxAuthorBytes = 256
     private static let maxCommentBytes = 4_000
 
+    /// The beginnings of the authors of changes that the server makes by itself.
+    static let reservedAuthors = ["rollout/", "traffic/"]
+
     /// - Parameters:
     ///   - author: the authenticated caller; nil to use the author that the request names.
     ///   - caller: the author of a change without both.
@@ -95,6 +98,12 @@ extension ControlPlane.ChangeOptions {
         try RequestField("note.author").check(note.author, maxBytes: Self.maxAuthorBytes)
         try RequestField("note.comment").check(
             note.comment, maxBytes: Self.maxCommentBytes, allowsLines: true)
+        if author == nil, let reserved = Self.reservedAuthors.first(where: note.author.hasPrefix) {
+            throw .invalid(
+                "note.author",
+                "begins with '\(reserved)', which is reserved for the decisions of the server; use "
+                    + "another name")
+        }
         self.init(
             expectedRevision: request.expectedRevision, validateOnly: request.validateOnly,
             author: author.map { $0.printable(limit: Self.maxAuthorBytes) }

@@ -17,7 +17,7 @@ extension ControlPlane {
     }
 
     nonisolated func addingRollouts(_ methods: AdminMethods) -> AdminMethods {
-        methods
+        addingRolloutReads(methods)
             .change("StartRollout", .operator) {
                 (request: Weir_Admin_V1_StartRolloutRequest, options) in
                 try await self.startRollout(
@@ -59,15 +59,26 @@ extension ControlPlane {
             }
             .change("AbortRollout", .operator) {
                 (request: Weir_Admin_V1_AbortRolloutRequest, options) in
-                try await self.decideRollout(
+                guard !request.immediate || !request.keepWeights else {
+                    throw ControlError.invalid(
+                        "keep_weights", "cannot be combined with immediate; set one")
+                }
+                return try await self.decideRollout(
                     request.endpoint, options: options, lowersRisk: true
                 ) {
                     (machine, _) throws(RolloutMachine.Rejection) in
-                    try machine.abort(by: options.author, isImmediate: request.immediate)
+                    try machine.abort(
+                        by: options.author, isImmediate: request.immediate,
+                        keepsWeights: request.keepWeights)
                 }
             }
-            .read("GetRollout", .viewer) { (request: Weir_Admin_V1_GetRolloutRequest, view) in
-                try view.rollout(of: request.endpoint)
+    }
+
+    private nonisolated func addingRolloutReads(_ methods: AdminMethods) -> AdminMethods {
+        methods
+            .unary("GetRollout", .viewer) { (request: Weir_Admin_V1_GetRolloutRequest, context) in
+                self.markStale(context)
+                return try await withRPCErrors { try await self.shownRollout(request.endpoint) }
             }
             .read("ListRollouts", .viewer) { (_: Weir_Admin_V1_ListRolloutsRequest, view) in
                 view.allRollouts

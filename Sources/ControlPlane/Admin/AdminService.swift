@@ -77,7 +77,8 @@ extension ControlPlane {
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
                     overridesRollout: request.overrideRollout,
-                    timeBox: try .init(request, author: options.author), options: options)
+                    timeBox: try .init(request, author: options.author, at: self.chance.now()),
+                    options: options)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
                     packed: change.packed, revision: change.revision, warnings: change.warnings)
@@ -211,7 +212,9 @@ extension ControlPlane {
                     to: request.revision, endpoint: request.endpoint, options: options)
             }
             .read("ListRevisions", .viewer) { (request: Weir_Admin_V1_ListRevisionsRequest, view) in
-                view.revisions(before: request.beforeRevision, limit: request.limit)
+                view.revisions(
+                    before: request.beforeRevision, limit: request.limit,
+                    rolloutsOf: request.rolloutsOf)
             }
             .read("GetRevision", .viewer) { (request: Weir_Admin_V1_GetRevisionRequest, view) in
                 try view.revision(request.revision, secrets: request.secrets)

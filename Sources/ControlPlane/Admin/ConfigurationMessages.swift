@@ -68,7 +68,7 @@ extension Weir_Admin_V1_Configuration {
             backends.append(try .init(sparse: backend, secrets: secrets))
         }
         for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
-            var message = Weir_Admin_V1_EndpointConfiguration(endpoint.beforeRollout)
+            var message = Weir_Admin_V1_EndpointConfiguration(endpoint.lasting)
             message.comparison = try message.comparison?.without(.init(ControlState.Comparison()))
             for index in message.shadows.indices {
                 message.shadows[index].options = try message.shadows[index].options?.without(
@@ -94,10 +94,12 @@ extension Weir_Admin_V1_EndpointConfiguration {
 }
 
 extension ControlState.Endpoint {
-    /// The endpoint with the weights from which a running rollout starts.
-    fileprivate var beforeRollout: Self {
-        guard let rollout, rollout.isRunning else { return self }
+    /// The endpoint with the weights from which a running rollout starts, or to which its weights
+    /// revert.
+    fileprivate var lasting: Self {
         var endpoint = self
+        if let timeBox { endpoint.weights = timeBox.before }
+        guard let rollout, rollout.isRunning else { return endpoint }
         endpoint.weights = rollout.baseline
         if rollout.ownsShadow {
             endpoint.shadows.removeAll { $0.backend == rollout.candidate }

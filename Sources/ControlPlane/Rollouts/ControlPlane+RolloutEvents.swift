@@ -2,8 +2,6 @@ internal import Messages
 internal import Rollouts
 internal import Serving
 
-internal import struct FoundationEssentials.Date
-
 /// What operators do with rollouts.
 extension ControlPlane {
     func startRollout(
@@ -18,8 +16,7 @@ extension ControlPlane {
                 requestsPerSecond: traffic.perSecond, errorShare: traffic.errorShare)
             try plan.checkProof(preview, traffic)
         }
-        let id = UInt64.random(in: 1 ... .max)
-        let now = Date()
+        let (id, now) = (chance.random(), chance.now())
         let (endpoint, revision) = try await change(options) { (state) throws(ControlError) in
             try state.startRollout(
                 name, request, id: id, author: options.author, at: now)
@@ -42,7 +39,8 @@ extension ControlPlane {
 
     /// Passes an operator's event to a rollout.
     ///
-    /// - Parameter lowersRisk: whether the event may also happen during a freeze.
+    /// - Parameter lowersRisk: whether the event may also happen during a freeze. Other events are
+    ///   answered with the reasons against them.
     func decideRollout(
         _ name: String, options: ChangeOptions, lowersRisk: Bool = false,
         _ event:
@@ -62,10 +60,58 @@ extension ControlPlane {
             }
         }.result
         guard let rollout = endpoint.rollout else { throw ControlError.noRollout(of: name) }
+        var reply = Weir_Admin_V1_Rollout(endpoint, rollout, rollout.evidence)
+        if !lowersRisk { reply.warnings = warnings(about: rollout, current) }
         if !options.validateOnly {
             rollouts[name]?.follow(rollout)
         }
-        return .init(endpoint, rollout, rollout.evidence)
+        return reply
+    }
+
+    /// The reasons against giving the candidate more requests.
+    ///
+    /// - Parameter current: the rollout before the decision with its latest evidence, if this
+    ///   server has it.
+    private func warnings(
+        about rollout: ControlState.Rollout, _ current: ControlState.Rollout?
+    ) -> [String] {
+        var warnings: [String] = []
+        if let failure = (current ?? rollout).evidence.failure {
+            let effect = rollout.isRunning ? ", so the rollout will abort" : ""
+            warnings.append("a gate has failed\(effect): \(failure)")
+        }
+        if !Self.isUsable(views.current.routing.backends[rollout.candidate]) {
+            warnings.append("backend '\(rollout.candidate)' has no usable replica on this server")
+        }
+        return warnings
+    }
+
+    /// The latest rollout of an endpoint. One that another server drives has the evidence that the
+    /// other server has stored.
+    func shownRollout(_ name: String) async throws -> Weir_Admin_V1_Rollout {
+        let view = views.current
+        let shown = try view.rollout(of: name)
+        guard storeProblem == nil, let endpoint = view.state.endpoints[name],
+            let stored = endpoint.rollout, stored.isRunning, view.rollouts[name] == nil,
+            let progress = await followedProgress(of: stored.id),
+            let current = progress.rollout.flatMap({ stored.progressed($0) })
+        else { return shown }
+        var reply = view.message(of: endpoint, current, current.evidence)
+        reply.webhookProblem = progress.webhookProblem
+        return reply
+    }
+
+    /// The stored progress, which is read at most once a second.
+    private func followedProgress(of rollout: UInt64) async -> Weir_Store_V1_RolloutProgress? {
+        let now = ContinuousClock.now
+        if let known = followed[rollout], now - known.read < FollowedRollout.maxAge {
+            return known.progress
+        }
+        let progress = try? await storedProgress(of: rollout)
+        let running = Set(state.endpoints.values.compactMap(\.rollout?.id))
+        followed = followed.filter { running.contains($0.key) }
+        followed[rollout] = .init(read: now, progress: progress)
+        return progress
     }
 
     nonisolated func watchRollout(
@@ -73,7 +119,7 @@ extension ControlPlane {
     ) async throws {
         var sent: [UInt8] = []
         while !health.isDraining {
-            let rollout = try views.current.rollout(of: name)
+            let rollout = try await shownRollout(name)
             let bytes = try rollout.serializedBytes()
             if bytes != sent { try await send(rollout) }
             sent = bytes
@@ -81,4 +127,13 @@ extension ControlPlane {
             try await Task.sleep(for: .seconds(1))
         }
     }
+}
+
+/// The progress of a rollout that another server drives.
+struct FollowedRollout: Sendable {
+    static let maxAge = Duration.seconds(1)
+
+    let read: ContinuousClock.Instant
+    /// Nil if the store has none.
+    let progress: Weir_Store_V1_RolloutProgress?
 }

@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import Logging
 internal import Messages
 internal import Rollouts
+internal import TrafficPolicy
 internal import Transport
 internal import Webhooks
 
@@ -54,10 +55,8 @@ extension ControlPlane {
         showWebhookProblems()
         for (name, rollout) in rollouts {
             guard rolloutHooks.mustNotify(.init(rollout), of: name) else { continue }
-            let phase = rollout.machine.state.phase
             let reverts =
-                (phase == .aborting || phase == .aborted)
-                && rolloutHooks.mustNotifyRollback(rollout.id)
+                isReverting(name, rollout) && rolloutHooks.mustNotifyRollback(rollout.id)
             for hook in reverts ? [.rollback, .event] : [.event as Weir_Admin_V1_RolloutHook] {
                 guard hasReceiver(hook, rollout) else { continue }
                 let work = call(hook, of: name, rollout) { control, failure in
@@ -69,6 +68,18 @@ extension ControlPlane {
                         metadata: ["endpoint": "\(name)"])
                 }
             }
+        }
+    }
+
+    /// Whether the rollout takes requests from the candidate, or has done so. One that ended with
+    /// its weights reverts nothing.
+    private func isReverting(_ name: String, _ rollout: ControlState.Rollout) -> Bool {
+        switch rollout.machine.state.phase {
+        case .aborting: true
+        case .aborted:
+            state.endpoints[name]?.weights.weights.contains { $0.backend == rollout.candidate }
+                == false
+        default: false
         }
     }
 
@@ -104,12 +115,13 @@ extension ControlPlane {
         _ ended: @escaping @Sendable (ControlPlane, String?) async -> Void
     ) -> BackgroundWork.Work {
         let (settings, message) = (webhooks, webhookMessage(hook, name, rollout))
+        let now = chance.now
         let receivers = (try? RolloutWebhook.all(rollout.request.webhooks)) ?? []
         let called = receivers.filter { $0.hooks.contains(hook) }
         return { [weak self] in
             var failure: String?
             for receiver in called {
-                let problem = await Self.deliver(message, to: receiver.url, settings)
+                let problem = await Self.deliver(message, to: receiver.url, settings, now)
                 failure = failure ?? problem
                 if problem != nil, hook.isConfirmation { break }
             }
@@ -119,7 +131,8 @@ extension ControlPlane {
 
     /// Returns why the message was not delivered; nil if it was.
     private static func deliver(
-        _ message: WebhookMessage?, to url: WebhookURL, _ settings: WebhookSettings?
+        _ message: WebhookMessage?, to url: WebhookURL, _ settings: WebhookSettings?,
+        _ now: @escaping @Sendable () -> Date
     ) async -> String? {
         // The settings may have changed since the start of the rollout.
         guard let settings else { return "this server calls no webhooks (--webhook-secret)" }
@@ -128,17 +141,17 @@ extension ControlPlane {
         }
         guard let message else { return "the event cannot be encoded" }
         return await settings.sender.deliver(
-            message, to: url, now: { Int64(Date().timeIntervalSince1970.rounded(.down)) })
+            message, to: url, now: { Int64(now().timeIntervalSince1970.rounded(.down)) })
     }
 
     private func webhookMessage(
         _ hook: Weir_Admin_V1_RolloutHook, _ name: String, _ rollout: ControlState.Rollout
     ) -> WebhookMessage? {
         guard let endpoint = state.endpoints[name] else { return nil }
-        let reason = rollout.machine.state.reason
+        let reason = rollout.machine.state.shownReason
         let event = Weir_Admin_V1_RolloutEvent(
             hook: hook, rollout: .init(endpoint, rollout, rollout.evidence),
-            text: reason.isEmpty ? rollout.machine.positionText : reason, time: .init(Date()))
+            text: reason.isEmpty ? rollout.machine.positionText : reason, time: .init(chance.now()))
         let json = try? Self.adminTranscoder.json(
             from: event.serializedBytes(), message: Weir_Admin_V1_RolloutEvent.messageName ?? "")
         guard let json else { return nil }

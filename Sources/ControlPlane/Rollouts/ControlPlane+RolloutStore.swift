@@ -40,7 +40,9 @@ extension ControlPlane {
         guard storeProblem == nil else { return }
         let interval = Self.progressInterval(rollouts: rollouts.count)
         for (name, running) in rollouts where running.mustStore(every: interval, now: .now) {
-            guard let bytes = try? running.progress(of: countingName).serializedBytes(),
+            var progress = running.progress(of: countingName)
+            progress.webhookProblem = rolloutHooks.problems[name] ?? ""
+            guard let bytes = try? progress.serializedBytes(),
                 bytes.count <= Self.maxProgressBytes
             else {
                 reportProgress(of: name, "it cannot be encoded in \(Self.maxProgressBytes) bytes")

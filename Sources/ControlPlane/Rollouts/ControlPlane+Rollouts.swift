@@ -108,7 +108,7 @@ extension ControlPlane {
         tick.isBaselineUsable = running.rollout.baseline.weights.contains {
             Self.isUsable(backends[$0.backend])
         }
-        tick.freeze = state.freeze(at: Date())?.description
+        tick.freeze = state.freeze(at: chance.now())?.description
         let current = running.current
         tick.isConfirmed = isConfirmed(name, current)
         var machine = current.machine

@@ -38,7 +38,7 @@ extension ControlState {
         }
         var rollout = Rollout(
             id: id, request: request, baseline: endpoint.weights, author: author, started: time,
-            machine: RolloutMachine(plan))
+            startedRevision: nextRevision, machine: RolloutMachine(plan))
         rollout.definitions = definitions(of: rollout)
         rollout.digest = RolloutDigest.of(request, backends[plan.candidate])
         if let before = endpoint.rollout {
@@ -119,8 +119,15 @@ extension ControlState {
     private func follow(
         _ change: RolloutMachine.Change, of endpoint: inout Endpoint
     ) throws(ControlError) {
-        guard change.setsWeights, let rollout = endpoint.rollout else { return }
+        guard let rollout = endpoint.rollout else { return }
         let (machine, candidate) = (rollout.machine, rollout.plan.candidate)
+        guard change.setsWeights else {
+            // Only the weights stay after the end.
+            if !rollout.isRunning, rollout.ownsShadow {
+                endpoint.shadows.removeAll { $0.backend == candidate }
+            }
+            return
+        }
         let target = RolloutPreview.weights(
             rollout.baseline, candidate: candidate, weight: machine.targetWeight)
         guard let target else {

@@ -16,6 +16,8 @@ extension ControlState {
         var baseline: TrafficWeights
         let author: String
         let started: Date
+        /// The revision that started it; 0 if an earlier version did.
+        var startedRevision: UInt64 = 0
         var machine: RolloutMachine
         /// The evidence.
         var gates: [RolloutEvidence.StoredGate] = []

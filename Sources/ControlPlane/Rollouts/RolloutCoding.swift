@@ -30,7 +30,7 @@ extension ControlState.Rollout {
         }
         self.init(
             id: message.id, request: request, baseline: baseline, author: message.author,
-            started: Date(time), machine: machine,
+            started: Date(time), startedRevision: message.startedRevision, machine: machine,
             gates: message.gates.compactMap(RolloutEvidence.StoredGate.init),
             decisions: message.decisions, evidenceEntry: message.evidenceEntry,
             definitions: message.definitions, digest: message.digest,
@@ -58,6 +58,7 @@ extension Weir_Store_V1_Rollout {
         baseline = .init(rollout.baseline)
         author = rollout.author
         started = .init(rollout.started)
+        startedRevision = rollout.startedRevision
         evidenceEntry = rollout.evidenceEntry
         definitions = rollout.definitions
         digest = rollout.digest
@@ -74,7 +75,7 @@ extension Weir_Store_V1_Rollout {
             adoptedWeight: state.adoptedWeight,
             abortPosition: UInt32(clamping: state.abortPosition), reason: state.reason,
             inPhase: .init(state.inPhase), quiet: .init(state.quiet), requests: state.requests,
-            gates: rollout.gates.map { .init($0) }, entry: state.entry)
+            gates: rollout.gates.map { .init($0) }, entry: state.entry, held: state.held)
     }
 }
 
@@ -96,6 +97,7 @@ extension RolloutState {
         adoptedWeight = message.adoptedWeight
         abortPosition = Int(message.abortPosition)
         reason = message.reason
+        held = message.held
         (self.inPhase, self.quiet) = (inPhase, quiet)
         requests = message.requests
         entry = message.entry

@@ -80,7 +80,9 @@ extension ControlState {
 
 extension ControlState.TimedChange.Request {
     /// Nil for a change that stays.
-    init?(_ request: Weir_Admin_V1_SetTrafficRequest, author: String) throws(ControlError) {
+    init?(
+        _ request: Weir_Admin_V1_SetTrafficRequest, author: String, at now: Date
+    ) throws(ControlError) {
         guard request.revertAfter == nil || request.confirmWithin == nil else {
             throw .invalid("confirm_within", "cannot be combined with revert_after; set one")
         }
@@ -94,7 +96,7 @@ extension ControlState.TimedChange.Request {
                 "is \(duration); it must be from 1 s to \(TimeBox.longest.components.seconds) s")
         }
         self.init(
-            isConfirmable: request.confirmWithin != nil, duration: duration, started: Date(),
+            isConfirmable: request.confirmWithin != nil, duration: duration, started: now,
             author: author)
     }
 }
@@ -132,30 +134,53 @@ extension ControlState.TimedChange {
 }
 
 /// A change that reverts, on the server that will revert it.
+///
+/// ```
+///   waiting -- its time has passed --> due <--. after 1 s, 2 s, 4 s ... 60 s
+///                                       |     |
+///                                       '--> failed
+/// ```
 struct RunningTimeBox {
+    /// The longest time between two attempts to revert.
+    static let longestDelay = Duration.seconds(60)
+
     let change: ControlState.TimedChange
     private var box: TimeBox
     private var last: ContinuousClock.Instant
+    private var hasPassed = false
+    private var delay = Duration.seconds(1)
+    private var nextAttempt: ContinuousClock.Instant?
 
-    init?(_ change: ControlState.TimedChange, now: ContinuousClock.Instant) {
-        guard let box = change.box(at: Date()) else { return nil }
+    /// - Parameters:
+    ///   - time: the wall clock.
+    ///   - now: the same moment.
+    init?(_ change: ControlState.TimedChange, at time: Date, now: ContinuousClock.Instant) {
+        guard let box = change.box(at: time) else { return nil }
         self.change = change
         self.box = box
         last = now
     }
 
-    /// - Returns: whether the time has passed.
+    /// - Returns: whether to revert now.
     mutating func tick(now: ContinuousClock.Instant) -> Bool {
-        defer { last = now }
-        return box.tick(elapsed: now - last)
+        if box.tick(elapsed: now - last) { hasPassed = true }
+        last = now
+        return hasPassed && nextAttempt.map { now >= $0 } ?? true
+    }
+
+    /// The weights could not be reverted.
+    mutating func failed(now: ContinuousClock.Instant) {
+        nextAttempt = now + delay
+        delay = min(delay * 2, Self.longestDelay)
     }
 }
 
 extension ControlPlane {
+    /// A freeze allows it: no weights change.
     func confirmTraffic(
         _ name: String, options: ChangeOptions
     ) async throws -> ControlState.Endpoint {
-        try await change(options) { (state) throws(ControlError) in
+        try await change(options.ignoringFreeze()) { (state) throws(ControlError) in
             try state.confirmTraffic(name)
         }.result
     }
@@ -165,19 +190,19 @@ extension ControlPlane {
         let boxes = state.endpoints.compactMapValues(\.timeBox)
         timeBoxes = timeBoxes.filter { boxes[$0.key] == $0.value.change }
         guard !boxes.isEmpty, storeProblem == nil, await store.isLeader else { return }
-        let now = ContinuousClock.now
         for (name, change) in boxes {
-            guard var running = timeBoxes[name] ?? RunningTimeBox(change, now: now) else {
-                continue
-            }
-            let hasPassed = running.tick(now: now)
-            // After a failure the next tick tries again, because the box counts since `started`.
-            timeBoxes[name] = hasPassed ? nil : running
-            if hasPassed { await revert(name, change) }
+            let now = ContinuousClock.now
+            guard
+                var running = timeBoxes[name]
+                    ?? RunningTimeBox(change, at: chance.now(), now: now)
+            else { continue }
+            if running.tick(now: now), await !revert(name, change) { running.failed(now: now) }
+            timeBoxes[name] = running
         }
     }
 
-    private func revert(_ name: String, _ box: ControlState.TimedChange) async {
+    /// - Returns: whether the change is no longer served.
+    private func revert(_ name: String, _ box: ControlState.TimedChange) async -> Bool {
         let text =
             "the time of the change by '\(box.author.printable(limit: 256))' has passed"
         let options = ChangeOptions(
@@ -188,10 +213,12 @@ extension ControlPlane {
                 _ = try state.revertTraffic(name)
             }
             log.notice("weights reverted: \(text)", metadata: ["endpoint": "\(name)"])
+            return true
         } catch {
             log.warning(
                 "weights cannot be reverted; it will be tried again",
                 metadata: ["endpoint": "\(name)", "reason": "\(error)"])
+            return false
         }
     }
 }

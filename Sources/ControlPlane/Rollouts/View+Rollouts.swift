@@ -34,9 +34,18 @@ extension ControlPlane.View {
         if let running = rollouts[endpoint.name], running.rollout.id == stored.id,
             running.rollout.decisions == stored.decisions
         {
-            return .init(endpoint, running.rollout, running.evidence)
+            return self.message(of: endpoint, running.rollout, running.evidence)
         }
-        return .init(endpoint, stored, restoresEvidence ? stored.evidence : nil)
+        return message(of: endpoint, stored, restoresEvidence ? stored.evidence : nil)
+    }
+
+    func message(
+        of endpoint: ControlState.Endpoint, _ rollout: ControlState.Rollout,
+        _ evidence: RolloutEvidence?
+    ) -> Weir_Admin_V1_Rollout {
+        var message = Weir_Admin_V1_Rollout(endpoint, rollout, evidence)
+        if !rollout.machine.state.held.isEmpty { message.freeze = freeze.map { .init($0) } }
+        return message
     }
 
     /// The requests and the share of bad ones since the start of the server.
@@ -117,13 +126,14 @@ extension Weir_Admin_V1_Rollout {
         }
         self.init(
             endpoint: endpoint.name, plan: rollout.request, phase: .init(state.phase),
-            step: UInt32(clamping: state.step), reason: state.reason,
+            step: UInt32(clamping: state.step), reason: state.shownReason,
             pause: state.pause?.rawValue ?? "", weight: share(rollout.plan.candidate),
             shadow: machine.targetShadow, inPhase: .init(state.inPhase), requests: state.requests,
             gates: evidence?.reports.map { .init($0) } ?? [],
             logFailure: evidence?.logFailure ?? 0, logThreshold: evidence?.threshold ?? 0,
             baseline: .init(rollout.baseline),
-            author: rollout.author, started: .init(rollout.started), revision: endpoint.revision)
+            author: rollout.author, started: .init(rollout.started), revision: endpoint.revision,
+            startedRevision: rollout.startedRevision)
         // The plan with its defaults, as the rollout follows it.
         plan?.steps = rollout.plan.steps.indices.map { rollout.plan.text(ofStep: $0) }
         plan?.gates = rollout.plan.gates.map(\.text)

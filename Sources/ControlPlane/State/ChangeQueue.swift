@@ -2,7 +2,7 @@
 /// interleave them at each `await`.
 struct ChangeQueue {
     private var isBusy = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private(set) var waiting: [CheckedContinuation<Void, Never>] = []
 
     /// Resumes a change at its turn.
     mutating func add(_ turn: CheckedContinuation<Void, Never>) {

@@ -1,7 +1,20 @@
+internal import FoundationEssentials
 internal import GRPCWire
 internal import Messages
 internal import Serving
 internal import TrafficPolicy
+
+/// What differs from a configuration after it was applied, and why, as a sentence.
+struct ConfigurationNote: Sendable, Equatable {
+    let text: String
+    /// Whether the configuration stays undone until an operator acts.
+    let isUndone: Bool
+
+    init(_ text: String, isUndone: Bool = true) {
+        self.text = text
+        self.isUndone = isUndone
+    }
+}
 
 extension ControlState {
     /// A whole state: objects that it lacks are deleted.
@@ -34,11 +47,13 @@ extension ControlState {
     /// - Parameters:
     ///   - registered: the names of the handlers that this program has.
     ///   - author: of the rollouts that start.
-    /// - Returns: what of the configuration is not done, and why, as sentences.
+    ///   - chance: their time and their identities.
+    /// - Returns: what differs from the configuration afterwards, and why.
     @discardableResult
     mutating func replaceContent(
-        with desired: Configuration, registered: Set<String>, by author: String = "weir"
-    ) throws(ControlError) -> [String] {
+        with desired: Configuration, registered: Set<String>, by author: String = "weir",
+        _ chance: Nondeterminism = .init()
+    ) throws(ControlError) -> [ConfigurationNote] {
         let names = (
             backends: Set(desired.backends.map(\.name)),
             endpoints: Set(desired.endpoints.map(\.name))
@@ -62,7 +77,7 @@ extension ControlState {
             endpoints[name]?.timeBox = nil
         }
         try setBackends(desired.backends, registered)
-        var notes: [String] = []
+        var notes: [ConfigurationNote] = []
         var seen: Set<String> = []
         var routes: [Route: String] = [:]
         for (index, endpoint) in desired.endpoints.enumerated() {
@@ -81,7 +96,8 @@ extension ControlState {
                     throw .alreadyExists("route \(route) of endpoint '\(owner)'", field: "route")
                 }
                 try setEndpoint(endpoint, route)
-                if let note = try startRollout(endpoint, by: author) { notes.append(note) }
+                if let note = try timeBoxNote(endpoint) { notes.append(note) }
+                if let note = try startRollout(endpoint, by: author, chance) { notes.append(note) }
             } catch {
                 throw error.moved(from: "", to: place)
             }
@@ -129,9 +145,12 @@ extension ControlState {
         // A running rollout keeps its weights, or those of the operator who has overridden it. An
         // endpoint with a rollout in the configuration gets its weights only from rollouts, whose
         // result a configuration that is applied again must not undo.
+        // Weights that will revert to those of the configuration stay until then.
         // Exported weights are divided by their sum already; another division could change them.
-        if rollout == nil, known == nil || desired.rollout == nil,
-            known.map({ $0.weights == weights || $0.weights.isExactly(desired.weights) }) != true
+        if rollout == nil,
+            !(known?.timeBox.map { $0.before.isSame(as: desired.weights, weights) } ?? false),
+            known == nil || desired.rollout == nil,
+            known.map({ $0.weights.isSame(as: desired.weights, weights) }) != true
         {
             endpoint.map = endpoint.map.changed(to: weights, history: endpoint.history).map
             endpoint.weights = weights
@@ -151,6 +170,21 @@ extension ControlState {
         endpoint.httpShardKey = desired.httpShardKey
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
+    }
+
+    /// Whether, and until when, the weights of an endpoint differ from the configuration.
+    private func timeBoxNote(
+        _ desired: Configuration.Endpoint
+    ) throws(ControlError) -> ConfigurationNote? {
+        let endpoint = try existingEndpoint(desired.name)
+        guard let box = endpoint.timeBox else { return nil }
+        let isSame = box.before.isSame(as: desired.weights, try policy(desired.weights))
+        let end = box.reverts.formatted(.iso8601)
+        return ConfigurationNote(
+            "endpoint '\(desired.name)': '\(box.author)' has set its weights "
+                + "\(endpoint.weights.inWords), which revert to \(box.before.inWords) at \(end)"
+                + (isSame ? "" : "; set or confirm the weights of the configuration to keep them"),
+            isUndone: !isSame)
     }
 
     private func check(_ shadows: [Shadow]) throws(ControlError) {
@@ -199,6 +233,11 @@ extension TrafficWeights {
     fileprivate var heaviest: String {
         weights.reduce(weights[0]) { $1.weight > $0.weight ? $1 : $0 }.backend
     }
+
+    /// Whether they are the weights of a configuration, exactly or after the division by the sum.
+    fileprivate func isSame(
+        as pairs: [(backend: String, weight: Double)], _ divided: TrafficWeights
+    ) -> Bool { self == divided || isExactly(pairs) }
 
     /// Whether the numbers are exactly equal, in any order.
     fileprivate func isExactly(_ pairs: [(backend: String, weight: Double)]) -> Bool {

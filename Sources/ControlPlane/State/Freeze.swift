@@ -111,7 +111,7 @@ extension ControlPlane {
         }
         let freeze =
             request.frozen
-            ? try ControlState.Freeze(request, author: options.author, at: Date()) : nil
+            ? try ControlState.Freeze(request, author: options.author, at: chance.now()) : nil
         let revision = try await change(options.ignoringFreeze()) { (state) throws(ControlError) in
             state.freeze = freeze
         }.revision
@@ -121,7 +121,7 @@ extension ControlPlane {
 
 extension ControlPlane.View {
     /// The present freeze; nil if changes are accepted.
-    var freeze: ControlState.Freeze? { state.freeze(at: Date()) }
+    var freeze: ControlState.Freeze? { state.freeze(at: time) }
 
     func addFreeze(to text: inout MetricsText) {
         text.metric(

@@ -48,6 +48,16 @@ struct StateHistory: Sendable {
             self.record = record
             self.undo = undo
         }
+
+        /// Whether the change contains a decision of an endpoint's rollouts.
+        func decides(rolloutOf endpoint: String) -> Bool {
+            func rollout(_ delta: StateDelta) -> ControlState.Rollout? {
+                delta.endpoints.first { $0.name == endpoint }?.rollout
+            }
+            guard let after = rollout(record.delta) else { return false }
+            let before = rollout(undo)
+            return after.id != before?.id || after.decisions != before?.decisions
+        }
     }
 
     private(set) var current: ControlState

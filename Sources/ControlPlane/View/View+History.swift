@@ -7,12 +7,17 @@ extension ControlPlane.View {
     private static let maxRevisions = 1_000
 
     /// The latest revisions, newest first.
+    ///
+    /// - Parameter rollouts: an endpoint, to list only the decisions of its rollouts; empty for all
+    ///   revisions.
     func revisions(
-        before: UInt64, limit: UInt32
+        before: UInt64, limit: UInt32, rolloutsOf rollouts: String = ""
     ) -> Weir_Admin_V1_ListRevisionsResponse {
         let count = limit == 0 ? Self.defaultRevisions : min(Int(limit), Self.maxRevisions)
-        let earlier = history.entries.lazy.map(\.record).reversed()
-            .filter { before == 0 || $0.revision < before }
+        let earlier = history.entries.reversed().lazy
+            .filter { before == 0 || $0.record.revision < before }
+            .filter { rollouts.isEmpty || $0.decides(rolloutOf: rollouts) }
+            .map(\.record)
         return Weir_Admin_V1_ListRevisionsResponse(
             revisions: earlier.prefix(count).map { .init($0) },
             currentRevision: state.revision, oldestRevision: history.oldest)

@@ -17,12 +17,15 @@ final class ViewPublisher: Sendable {
     private let published: Mutex<Published>
     private let dataPlane: DataPlane
     private let startedAt = ContinuousClock.now
+    private let now: @Sendable () -> Date
 
     /// - Parameter handlers: the handlers that this program has.
     init(
-        _ dataPlane: DataPlane, handlers: [HandlerBackend], leases: LeaseBoard, facts: ServerFacts
+        _ dataPlane: DataPlane, handlers: [HandlerBackend], leases: LeaseBoard, facts: ServerFacts,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.dataPlane = dataPlane
+        self.now = now
         var view = ControlPlane.View()
         view.leases = leases
         view.facts = facts
@@ -50,7 +53,11 @@ final class ViewPublisher: Sendable {
     // MARK: Reading
 
     /// The view without samples.
-    var current: ControlPlane.View { published.withLock { $0.view } }
+    var current: ControlPlane.View {
+        var view = published.withLock { $0.view }
+        view.time = now()
+        return view
+    }
 
     /// The view with samples.
     ///
@@ -62,7 +69,7 @@ final class ViewPublisher: Sendable {
         view.figures = figures
         if includesBackends { view.backends = backends.mapValues { .init($0) } }
         for account in shadows { view.shadows[account.key] = .init(account) }
-        view.time = Date()
+        view.time = now()
         view.uptime = ContinuousClock.now - startedAt
         return view
     }

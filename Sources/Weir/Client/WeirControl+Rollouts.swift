@@ -212,15 +212,18 @@ extension WeirControl {
         return Rollout(changed)
     }
 
-    /// Returns to the weights before the rollout; `immediately` skips the ramp of the plan.
+    /// Ends a rollout and returns to the weights before it; `immediately` skips the ramp of the
+    /// plan, and `keepingWeights` keeps the present weights. Both together are invalid.
     @discardableResult
     public func abortRollout(
-        _ endpoint: String, immediately: Bool = false, _ options: ChangeOptions = ChangeOptions()
+        _ endpoint: String, immediately: Bool = false, keepingWeights: Bool = false,
+        _ options: ChangeOptions = ChangeOptions()
     ) async throws -> Rollout {
         let changed = try await stub.abortRollout(
             .init(
                 endpoint: endpoint, expectedRevision: options.expectedRevision,
-                validateOnly: options.validateOnly, note: note(options), immediate: immediately),
+                validateOnly: options.validateOnly, note: note(options), immediate: immediately,
+                keepWeights: keepingWeights),
             Self.callOptions)
         return Rollout(changed)
     }

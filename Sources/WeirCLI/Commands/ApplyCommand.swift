@@ -16,7 +16,12 @@ struct ApplyCommand: AsyncParsableCommand {
             it fails if it would remove objects that the file does not name, and lists them. \
             Handlers under their own name are never removed.
 
-            Exit code of --check: 2 if the state differs from the file.
+            The file may use the short forms of the options: 'weights: {v1: 90%}', and in a \
+            'rollout:' those of 'weir rollout start -f'.
+
+            Exit code of --check: 2 if the state differs from the file. It also differs if the \
+            rollout of an endpoint runs with another plan, was aborted, or is running and not in \
+            the file. Weights that revert by themselves to those of the file do not count.
 
             Examples:
               weir apply -f weir.yaml --dry-run
@@ -27,6 +32,8 @@ struct ApplyCommand: AsyncParsableCommand {
 
     /// The exit code of --check for a state that differs.
     private static let drift = ExitCode(2)
+    /// The rule by which a running rollout rejects a change.
+    private static let rolloutReason = "ROLLOUT"
     /// How often a plan is made again because another change was faster.
     private static let maxPlans = 5
 
@@ -48,14 +55,26 @@ struct ApplyCommand: AsyncParsableCommand {
     func run() async throws {
         let document = try YAMLFile(file)
         let request = Weir_Admin_V1_ApplyRequest(
-            configuration: try document.message(), expectedRevision: change.expectedRevision,
+            configuration: try document.message(ConfigurationFile.rewritten),
+            expectedRevision: change.expectedRevision,
             validateOnly: change.dryRun || check, note: change.note)
-        let reply = try await reporting { try await apply(request, document) }
+        let reply = try await reporting {
+            do {
+                return try await apply(request, document)
+            } catch let error as RPCError where check && error.reason == Self.rolloutReason {
+                // A running rollout needs what the file lacks.
+                printError("\(error)")
+                throw Self.drift
+            } catch let error as LocatedError where check && error.reason == Self.rolloutReason {
+                printError("\(error.description)")
+                throw Self.drift
+            }
+        }
         for warning in reply.warnings { printError("warning: \(warning)") }
         try options.show(reply) {
             PlanText.page($0.changes, dryRun: request.validateOnly, revision: $0.revision)
         }
-        if check, !reply.changes.isEmpty { throw Self.drift }
+        if check, !reply.changes.isEmpty || !reply.undone.isEmpty { throw Self.drift }
         let removals = reply.changes.filter { $0.action == .remove }
         if change.dryRun, !prune, !removals.isEmpty {
             printError("note: without --prune, 'weir apply' rejects this file, because of removals")
@@ -117,7 +136,7 @@ extension YAMLFile {
                 error.message.hasPrefix(prefix)
                 ? String(error.message.dropFirst(prefix.count)) : error.message
             let place = String(path.dropFirst("configuration.".count))
-            throw LocatedError(description: located(place, reason))
+            throw LocatedError(description: located(place, reason), reason: error.reason)
         }
     }
 }
@@ -130,7 +149,9 @@ struct ExportCommand: AsyncParsableCommand {
         discussion: """
             The output does not contain affinity maps; 'weir state export' copies a store bit for \
             bit. Without --reveal-secrets, the values of workers' environment variables are \
-            masked. When applied to the same server, a masked value keeps the current value.
+            masked. When applied to the same server, a masked value keeps the current value. \
+            Weights that will revert, and those of a running rollout, are exported as they were \
+            before.
 
             Examples:
               weir export > weir.yaml
@@ -159,6 +180,11 @@ struct ExportCommand: AsyncParsableCommand {
             printError(
                 "note: the values of \(masked) environment variables are masked; a backup needs "
                     + "--reveal-secrets")
+        }
+        for endpoint in reply.endpoints where endpoint.timeBox != nil {
+            printError(
+                "note: the weights of endpoint \(endpoint.name.quoted) revert at "
+                    + "\(Style.time(endpoint.timeBox?.reverts)); the output has those of before")
         }
         guard !options.json else {
             return try Output.print(json: AdminOptions.json(configuration))

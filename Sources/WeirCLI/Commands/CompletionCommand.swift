@@ -26,7 +26,8 @@ struct CompletionCommand: ParsableCommand {
             case .zsh: .zsh
             case .fish: .fish
             }
-        try Output.write(WeirCommand.completionScript(for: kind) + "\n")
+        let script = WeirCommand.completionScript(for: kind)
+        try Output.write(shell == .bash ? BashCompletion.script(script) : script + "\n")
     }
 }
 

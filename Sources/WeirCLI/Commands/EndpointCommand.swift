@@ -23,7 +23,9 @@ struct EndpointCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_ListEndpointsRequest()
             let reply = try await options.call { try await $0.listEndpoints(request, $1) }
-            try options.show(reply) { EndpointCommand.table($0.endpoints) }
+            try options.show(reply) {
+                EndpointCommand.table($0.endpoints, columns: Screen.current.columns)
+            }
         }
     }
 
@@ -99,7 +101,9 @@ struct EndpointCommand: ParsableCommand {
                 httpShardKey: shardKeyCookie.isEmpty && shardKeyQuery.isEmpty
                     ? nil : .init(cookie: shardKeyCookie, query: shardKeyQuery))
             let reply = try await options.call { try await $0.createEndpoint(request, $1) }
-            try options.show(reply) { EndpointCommand.table([$0]) }
+            try options.show(reply) {
+                EndpointCommand.table([$0], columns: Screen.current.columns)
+            }
         }
     }
 
@@ -150,7 +154,9 @@ struct EndpointCommand: ParsableCommand {
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
                 note: change.note)
             let reply = try await options.call { try await $0.setRateLimit(request, $1) }
-            try options.show(reply) { EndpointCommand.table([$0]) }
+            try options.show(reply) {
+                EndpointCommand.table([$0], columns: Screen.current.columns)
+            }
         }
     }
 
@@ -181,7 +187,9 @@ struct EndpointCommand: ParsableCommand {
     }
 
     private static func page(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
-        var lines: [TerminalText] = [TrafficCommand.table(endpoint)]
+        var lines: [TerminalText] = [
+            TrafficCommand.table(endpoint, screen: .current)
+        ]
         if !endpoint.methods.isEmpty {
             lines.append("methods: \(endpoint.methods.joined(separator: ", "))")
         }
@@ -196,11 +204,16 @@ struct EndpointCommand: ParsableCommand {
         return "\(Int(exactly: rate).map { "\($0)" } ?? "\(rate)")/s, \(limit.burst) at once"
     }
 
-    private static func table(_ endpoints: [Weir_Admin_V1_Endpoint]) -> TerminalText {
+    /// - Parameter limit: the columns of the terminal; nil for any number.
+    static func table(
+        _ endpoints: [Weir_Admin_V1_Endpoint], columns limit: Int? = nil
+    ) -> TerminalText {
         let isLimited = endpoints.contains { $0.rateLimit != nil }
         var table = Table(
-            [("ENDPOINT", .left), ("ROUTE", .left), ("TRAFFIC", .left), ("SHADOWS", .left)]
-                + (isLimited ? [("LIMIT", .left)] : []))
+            [
+                .init(title: "ENDPOINT", isName: true), .init(title: "ROUTE", isName: true),
+                .init(title: "TRAFFIC", isName: true), .init(title: "SHADOWS", isName: true),
+            ] + (isLimited ? [.init(title: "LIMIT", drop: 1)] : []))
         for endpoint in endpoints {
             let weights = endpoint.weights.map { "\($0.backend)=\(Style.weight($0.weight))" }
             let shadows = endpoint.shadows.map { "\($0.backend)=\(Style.weight($0.proportion))" }
@@ -212,6 +225,6 @@ struct EndpointCommand: ParsableCommand {
             if isLimited { row.append(endpoint.rateLimit.map(Self.text) ?? "-") }
             table.add(row)
         }
-        return table.text
+        return table.text(columns: limit)
     }
 }

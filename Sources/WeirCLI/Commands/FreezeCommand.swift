@@ -30,8 +30,8 @@ struct FreezeCommand: ParsableCommand {
             abstract: "Begins a freeze.",
             discussion: """
                 Until it ends, the server rejects changes, except rollbacks, pauses and aborts of \
-                rollouts, and 'weir freeze'. Rollouts do not advance. 'weir traffic set' has \
-                --override-freeze.
+                rollouts, 'weir traffic confirm' and 'weir freeze'. Rollouts do not advance. \
+                'weir traffic set' has --override-freeze.
 
                 Examples:
                   weir freeze on --reason 'release day'
@@ -81,17 +81,16 @@ struct FreezeCommand: ParsableCommand {
 
     /// A time, or a duration from now.
     @Sendable static func time(_ text: String) throws -> Google_Protobuf_Timestamp {
-        if let duration = try? RolloutPlanOptions.duration(text) {
+        if let duration = try? Bounded.duration(text) {
             let end = Date().timeIntervalSince1970.rounded(.down) + Double(duration.seconds)
             // The server checks the range.
             return Google_Protobuf_Timestamp(seconds: Int64(exactly: end) ?? .max)
         }
-        guard let date = try? Date(text, strategy: .iso8601),
-            let seconds = Int64(exactly: date.timeIntervalSince1970.rounded())
-        else {
+        // Foundation reads 31 April as 1 May.
+        guard let time = Google_Protobuf_Timestamp(text: text) else {
             throw ValidationError("use a time as 2026-12-24T08:00:00Z, or a duration as 12h")
         }
-        return Google_Protobuf_Timestamp(seconds: seconds)
+        return time
     }
 
     static func text(_ freeze: Weir_Admin_V1_Freeze?) -> TerminalText {

@@ -29,14 +29,19 @@ struct HistoryCommand: AsyncParsableCommand {
             try await $0.listRevisions(
                 .init(beforeRevision: before ?? 0, limit: limit), $1)
         }
-        try options.show(reply) { Self.table($0.revisions) }
+        try options.show(reply) { Self.table($0.revisions, columns: Screen.current.columns) }
     }
 
     /// Revisions with their authors and changes.
-    static func table(_ revisions: [Weir_Admin_V1_Revision]) -> TerminalText {
+    ///
+    /// - Parameter limit: the columns of the terminal; nil for any number.
+    static func table(
+        _ revisions: [Weir_Admin_V1_Revision], columns limit: Int? = nil
+    ) -> TerminalText {
         var table = Table([
-            ("REVISION", .right), ("TIME", .left), ("AUTHOR", .left), ("CHANGE", .left),
-            ("COMMENT", .left),
+            .init(title: "REVISION", alignment: .right), .init(title: "TIME", drop: 1),
+            .init(title: "AUTHOR", isName: true), .init(title: "CHANGE", isName: true),
+            .init(title: "COMMENT", isName: true),
         ])
         for revision in revisions {
             table.add([
@@ -44,7 +49,7 @@ struct HistoryCommand: AsyncParsableCommand {
                 revision.summary, revision.comment,
             ])
         }
-        return table.text
+        return table.text(columns: limit)
     }
 }
 

@@ -50,6 +50,7 @@ extension RolloutDecision {
     func run() async throws {
         let (change, options) = (decision.change, decision.options)
         let reply = try await options.call { try await decide($0, $1) }
+        for warning in reply.warnings { printError("warning: \(warning)") }
         try options.show(reply) {
             RolloutText.page($0, screen: .current)
                 + (change.dryRun ? Style.dim("\n(nothing has changed)") : "")
@@ -147,11 +148,15 @@ extension RolloutCommand {
 
     struct Abort: RolloutDecision {
         static let configuration = CommandConfiguration(
-            abstract: "Returns to the weights before the rollout.",
+            abstract: "Ends a rollout and returns to the weights before it.",
             discussion: """
+                With --keep-weights, the present weights stay, for example if a part of the \
+                requests shall remain at the candidate.
+
                 Examples:
                   weir rollout abort greeter
                   weir rollout abort greeter --immediate
+                  weir rollout abort greeter --keep-weights --comment 'stay at 10%'
                 """)
 
         @OptionGroup var decision: RolloutDecisionOptions
@@ -159,11 +164,21 @@ extension RolloutCommand {
         @Flag(help: "Skip the ramp of the plan.")
         var immediate = false
 
+        @Flag(help: "Keep the present weights.")
+        var keepWeights = false
+
+        func validate() throws {
+            guard !immediate || !keepWeights else {
+                throw ValidationError("--immediate and --keep-weights exclude each other")
+            }
+        }
+
         func decide(
             _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
         ) async throws -> Weir_Admin_V1_Rollout {
             var request: Weir_Admin_V1_AbortRolloutRequest = decision.request()
             request.immediate = immediate
+            request.keepWeights = keepWeights
             return try await admin.abortRollout(request, options)
         }
     }

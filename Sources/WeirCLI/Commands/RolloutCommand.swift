@@ -15,8 +15,9 @@ struct RolloutCommand: ParsableCommand {
             bounded, however long it runs.
 
             Exit codes of --wait: 0 the rollout succeeded; 2 it was aborted, or waits for an \
-            operator. A rollout that waits for requests, for a replica or for a webhook continues \
-            by itself, so --wait waits too.
+            operator, also because of a freeze without an end. A rollout that waits for requests, \
+            for a replica, for a webhook or for the end of a freeze continues by itself, so --wait \
+            waits too.
             """,
         subcommands: [
             Start.self, Status.self, List.self, Pause.self, Resume.self, Advance.self,
@@ -139,7 +140,9 @@ struct RolloutCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists the latest decisions of an endpoint's rollouts.",
             discussion: """
-                The command searches all revisions that the server keeps, from the latest one.
+                The list contains decisions of the rollout and of operators, also those that 'weir \
+                apply' and 'weir rollback' have made. The server searches all revisions that it \
+                keeps, from the latest one.
 
                 Examples:
                   weir rollout history greeter
@@ -165,9 +168,10 @@ struct RolloutCommand: ParsableCommand {
             while found.revisions.count < limit {
                 let reply = try await options.call {
                     try await $0.listRevisions(
-                        .init(beforeRevision: before, limit: Self.pageSize), $1)
+                        .init(
+                            beforeRevision: before, limit: Self.pageSize, rolloutsOf: endpoint), $1)
                 }
-                found.revisions += reply.revisions.filter(isDecision)
+                found.revisions += reply.revisions
                 // Revisions are listed from the latest.
                 guard let oldest = reply.revisions.last?.revision, oldest > 1,
                     oldest != before
@@ -175,15 +179,9 @@ struct RolloutCommand: ParsableCommand {
                 before = oldest
             }
             found.revisions = Array(found.revisions.prefix(limit))
-            try options.show(found) { HistoryCommand.table($0.revisions) }
-        }
-
-        /// Decisions of the server have the rollout as their author; those of operators are named
-        /// in the summary.
-        private func isDecision(_ revision: Weir_Admin_V1_Revision) -> Bool {
-            revision.author == "rollout/\(endpoint)"
-                || revision.summary.hasPrefix("\(endpoint): ")
-                    && revision.summary.contains("rollout to ")
+            try options.show(found) {
+                HistoryCommand.table($0.revisions, columns: Screen.current.columns)
+            }
         }
     }
 }

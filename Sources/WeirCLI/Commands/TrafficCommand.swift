@@ -26,7 +26,7 @@ struct TrafficCommand: ParsableCommand {
             let reply = try await options.call { try await $0.getEndpoint(request, $1) }
             let frozen = try await options.call { try await $0.getFreeze(.init(), $1) }
             try options.show(reply) {
-                TrafficCommand.table($0) + FreezeCommand.line(frozen.freeze)
+                TrafficCommand.table($0, screen: .current) + FreezeCommand.line(frozen.freeze)
             }
         }
     }
@@ -61,12 +61,12 @@ struct TrafficCommand: ParsableCommand {
         @Option(
             name: .customLong("for"),
             help: "Restore the previous weights after this time, for example 30m.",
-            transform: RolloutPlanOptions.duration)
+            transform: Bounded.duration)
         var revertAfter: Google_Protobuf_Duration?
 
         @Option(
             help: "Restore them after this time unless 'weir traffic confirm' is run.",
-            transform: RolloutPlanOptions.duration)
+            transform: Bounded.duration)
         var confirmWithin: Google_Protobuf_Duration?
 
         @OptionGroup(title: "Change") var change: ChangeOptions
@@ -85,7 +85,7 @@ struct TrafficCommand: ParsableCommand {
                 let moves = change.dryRun ? "would move" : "moved"
                 let packed =
                     reply.packed ? ", because the affinity map was repacked" : ""
-                return TrafficCommand.table(reply.endpoint ?? .init())
+                return TrafficCommand.table(reply.endpoint ?? .init(), screen: .current)
                     + "\n\(Style.percent(reply.movedShare)) of all shard keys \(moves)\(packed) "
                     + (change.dryRun ? "(nothing has changed)" : "(revision \(reply.revision))")
             }
@@ -96,6 +96,8 @@ struct TrafficCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Keeps the weights of a 'weir traffic set --confirm-within'.",
             discussion: """
+                A freeze allows it, because no weights change.
+
                 Example:
                   weir traffic confirm greeter
                 """)
@@ -111,28 +113,41 @@ struct TrafficCommand: ParsableCommand {
                 endpoint: endpoint, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
             let reply = try await options.call { try await $0.confirmTraffic(request, $1) }
-            try options.show(reply, TrafficCommand.table)
+            try options.show(reply) { TrafficCommand.table($0, screen: .current) }
         }
     }
 
-    static func table(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
+    /// The weights of an endpoint, and when they revert.
+    ///
+    /// - Parameter screen: the lines fit its columns.
+    static func table(
+        _ endpoint: Weir_Admin_V1_Endpoint, screen: Screen = .unlimited
+    ) -> TerminalText {
         var table = Table([
-            ("BACKEND", .left), ("WEIGHT", .right), ("", .left), ("INTERVALS", .right),
+            .init(title: "BACKEND", isName: true), .init(title: "WEIGHT", alignment: .right),
+            .init(title: "", bar: 4...20, drop: 2),
+            .init(title: "INTERVALS", alignment: .right, drop: 1),
         ])
         for weight in endpoint.weights {
             let intervals = endpoint.intervals.count { $0.backend == weight.backend }
             table.add([
-                weight.backend, Style.weight(weight.weight), Style.bar(weight.weight),
-                "\(intervals)",
+                .text(weight.backend), .text(Style.weight(weight.weight)),
+                .bar { Style.bar(weight.weight, width: $0) }, .text("\(intervals)"),
             ])
         }
         let route = endpoint.route.isEmpty ? "(called by name)" : endpoint.route
-        let head: TerminalText = "\(Style.bold("\(endpoint.name)")) \(route)\n" + table.text
-        guard let box = endpoint.timeBox else { return head }
+        let head = screen.wrapped(
+            [
+                (Style.bold("\(endpoint.name)"), endpoint.name.count), ("\(route)", route.count),
+            ], separator: " ")
+        let weights = head + "\n" + table.text(columns: screen.columns)
+        guard let box = endpoint.timeBox else { return weights }
         let before = box.before.map { "\($0.backend)=\($0.weight)" }.joined(separator: " ")
-        let unless: TerminalText = box.confirmable ? " unless confirmed" : ""
-        return head
-            + Style.yellow("\nreverts to \(before) at \(Style.time(box.reverts))" + unless)
-            + ", set by \(box.author)"
+        let unless = box.confirmable ? " unless confirmed" : ""
+        return weights + "\n"
+            + Style.yellow(
+                screen.words(
+                    "reverts to \(before) at \(Style.time(box.reverts))\(unless), set by "
+                        + box.author, indent: 2))
     }
 }

@@ -844,6 +844,12 @@ export interface Rollout {
   revision: Int64;
   /** Why the latest delivery to a webhook failed; empty if none did. */
   webhookProblem: string;
+  /** The revision that started the rollout; 0 if an earlier version of the server started it. */
+  startedRevision: Int64;
+  /** The freeze that holds the next decision; unset unless one does. */
+  freeze?: Freeze;
+  /** Reasons against the decision, in the response to one that gives the candidate more requests. */
+  warnings: string[];
 }
 
 /** The evidence about one gate. */
@@ -955,6 +961,8 @@ export interface AbortRolloutRequest {
   note?: ChangeNote;
   /** Skips the ramp of the plan. */
   immediate: boolean;
+  /** Ends the rollout and keeps the present weights instead of those before the rollout. */
+  keepWeights: boolean;
 }
 
 export interface WatchRolloutRequest {
@@ -1115,6 +1123,11 @@ export interface ApplyResponse {
   changes: ObjectChange[];
   revision: Int64;
   warnings: string[];
+  /**
+   * What of the configuration is not done, and why: a rollout that has ended, or that runs with
+   * another plan. `warnings` contains these too.
+   */
+  undone: string[];
 }
 
 export interface ListRevisionsRequest {
@@ -1122,6 +1135,11 @@ export interface ListRevisionsRequest {
   beforeRevision: Int64;
   /** The maximum number of revisions; 0 means 100. */
   limit: number;
+  /**
+   * Lists only revisions that contain a decision of this endpoint's rollouts; empty for all
+   * revisions.
+   */
+  rolloutsOf: string;
 }
 
 export interface ListRevisionsResponse {

@@ -233,9 +233,12 @@ export class Client {
     return this.#change("PromoteRollout", { endpoint }, options);
   }
 
-  /** Returns to the weights before the rollout; `immediate` skips the ramp of the plan. */
-  abortRollout(endpoint, { immediate = false, ...options } = {}) {
-    return this.#change("AbortRollout", { endpoint, immediate }, options);
+  /**
+   * Ends a rollout and returns to the weights before it. `immediate` skips the ramp of the plan, and
+   * `keepWeights` keeps the present weights.
+   */
+  abortRollout(endpoint, { immediate = false, keepWeights = false, ...options } = {}) {
+    return this.#change("AbortRollout", { endpoint, immediate, keepWeights }, options);
   }
 
   /** Returns a handle that calls an endpoint by its name. */

@@ -122,7 +122,9 @@ export class Client {
   ): Promise<Rollout>;
   advanceRollout(endpoint: string, options?: ChangeOptions): Promise<Rollout>;
   promoteRollout(endpoint: string, options?: ChangeOptions): Promise<Rollout>;
-  abortRollout(endpoint: string, options?: ChangeOptions & { immediate?: boolean }): Promise<Rollout>;
+  abortRollout(
+    endpoint: string, options?: ChangeOptions & { immediate?: boolean; keepWeights?: boolean },
+  ): Promise<Rollout>;
 
   explain(endpoint: string, shardKey?: string): Promise<ExplainRouteResponse>;
   stats(endpoint?: string): Promise<Stats>;

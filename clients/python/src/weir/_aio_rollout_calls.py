@@ -85,12 +85,15 @@ class Rollouts:
         return await self._run(rollouts.promote(endpoint, options))
 
     async def abort_rollout(
-        self, endpoint: str, *, immediate: bool = False,
+        self, endpoint: str, *, immediate: bool = False, keep_weights: bool = False,
         expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
     ) -> rollouts.Rollout:
-        """Returns to the weights before the rollout; `immediate` skips the ramp of the plan."""
+        """Ends a rollout and returns to the weights before it.
+
+        `immediate` skips the ramp of the plan, and `keep_weights` keeps the present weights.
+        """
         options = self._change_options(expected_revision, validate_only, comment)
-        return await self._run(rollouts.abort(endpoint, immediate, options))
+        return await self._run(rollouts.abort(endpoint, immediate, keep_weights, options))
 
     async def get_rollout(self, endpoint: str) -> rollouts.Rollout:
         """Returns the latest rollout of an endpoint. Raises NotFound if it never had one."""

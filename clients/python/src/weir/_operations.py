@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequen
 
 from google.protobuf import json_format
 
-from weir import types
+from weir import _arguments, types
 from weir.admin.v1 import admin_pb2 as pb
 from weir.affinity import ShardKey
 from weir.config import BackendConfig, worker_options
@@ -111,25 +111,25 @@ def set_traffic(
     options: ChangeOptions,
 ) -> Operation[types.TrafficChange]:
     weights = [
-        pb.BackendWeight(backend=backend, weight=weight) for backend, weight in traffic.items()]
+        pb.BackendWeight(backend=backend, weight=weight)
+        for backend, weight in _arguments.weights(traffic).items()]
     request = pb.SetTrafficRequest(
-        endpoint=endpoint, weights=weights, override_rollout=override_rollout,
-        override_freeze=override_freeze, **options.fields())
-    for field, seconds in ((request.revert_after, revert_after),
-                           (request.confirm_within, confirm_within)):
+        endpoint=_arguments.endpoint_name(endpoint), weights=weights,
+        override_rollout=override_rollout, override_freeze=override_freeze, **options.fields())
+    for name, seconds in (("revert_after", revert_after), ("confirm_within", confirm_within)):
         if seconds is not None:
-            field.FromNanoseconds(round(seconds * 1e9))
+            seconds = _arguments.number(name, seconds, 1, _arguments.WEEK)
+            getattr(request, name).FromNanoseconds(round(seconds * 1e9))
     return Operation("SetTraffic", request, pb.SetTrafficResponse, types.TrafficChange.of)
 
 
 def set_freeze(
     reason: str, until: Optional[datetime.datetime], options: ChangeOptions
 ) -> Operation[Optional[types.Freeze]]:
+    reason = _arguments.of_kind("reason", reason, str, "a text")
     request = pb.SetFreezeRequest(frozen=True, reason=reason, **options.fields())
     if until is not None:
-        if until.tzinfo is None:
-            raise ValueError("until must have a time zone, for example datetime.timezone.utc")
-        request.until.FromDatetime(until)
+        request.until.FromDatetime(_arguments.time_with_zone("until", until))
     return Operation("SetFreeze", request, pb.GetFreezeResponse, types.Freeze.of)
 
 
@@ -143,7 +143,8 @@ def get_freeze() -> Operation[Optional[types.Freeze]]:
 
 
 def confirm_traffic(endpoint: str, options: ChangeOptions) -> Operation[types.Endpoint]:
-    request = pb.ConfirmTrafficRequest(endpoint=endpoint, **options.fields())
+    request = pb.ConfirmTrafficRequest(
+        endpoint=_arguments.endpoint_name(endpoint), **options.fields())
     return Operation("ConfirmTraffic", request, pb.Endpoint, types.Endpoint.of)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from google.protobuf.duration_pb2 import Duration
 
+from weir._arguments import WEEK, endpoint_name, number, of_kind, one_of, texts
 from weir._figures import time_of
 from weir._operations import ChangeOptions, Operation
 from weir.admin.v1 import admin_pb2 as pb
@@ -59,63 +60,33 @@ class RolloutPlan:
 
     def message(self) -> pb.RolloutPlan:
         """Raises ValueError, which names the field, for a value of another kind."""
-        webhooks = _of_kind("webhooks", self.webhooks, Mapping, "a dictionary of URLs")
+        webhooks = of_kind("webhooks", self.webhooks, Mapping, "a dictionary of URLs")
         plan = pb.RolloutPlan(
-            candidate=_of_kind("candidate", self.candidate, str, "the name of a backend"),
-            steps=_texts("steps", self.steps, '("1%", "10%")'),
-            gates=_texts("gates", self.gates, '("errors<1.5x",)'),
-            require=_one_of("require", self.require, _REQUIREMENTS),
-            on_inconclusive=_one_of("on_inconclusive", self.on_inconclusive, _INCONCLUSIVE),
-            abort=_of_kind("abort", self.abort, str, '"immediate" or "ramp:50%,0%/1m"'),
-            holdout=_number("holdout", self.holdout, 0, 0.5),
-            approval=_of_kind("approval", self.approval, bool, "True or False"),
+            candidate=of_kind("candidate", self.candidate, str, "the name of a backend"),
+            steps=texts("steps", self.steps, '("1%", "10%")'),
+            gates=texts("gates", self.gates, '("errors<1.5x",)'),
+            require=one_of("require", self.require, _REQUIREMENTS),
+            on_inconclusive=one_of("on_inconclusive", self.on_inconclusive, _INCONCLUSIVE),
+            abort=of_kind("abort", self.abort, str, '"immediate" or "ramp:50%,0%/1m"'),
+            holdout=number("holdout", self.holdout, 0, 0.5),
+            approval=of_kind("approval", self.approval, bool, "True or False"),
             webhooks=[
                 pb.RolloutWebhook(
-                    url=_of_kind("webhooks", url, str, "URLs"),
-                    on=[_one_of("hook", one, _HOOKS) for one in _texts(
+                    url=of_kind("webhooks", url, str, "URLs"),
+                    on=[one_of("hook", one, _HOOKS) for one in texts(
                         "webhooks", hooks, '{"https://...": ("event",)}')])
                 for url, hooks in webhooks.items()])
         if self.minimum_requests is not None:
             plan.minimum_requests = int(
-                _number("minimum_requests", self.minimum_requests, 0, 1_000_000_000))
+                number("minimum_requests", self.minimum_requests, 0, 1_000_000_000))
         if self.alpha is not None:
-            plan.alpha = _number("alpha", self.alpha, 0.0001, 0.5)
+            plan.alpha = number("alpha", self.alpha, 0.0001, 0.5)
         for name in ("bake", "minimum", "maximum"):
             seconds = getattr(self, name)
             if seconds is not None:
-                seconds = _number(name, seconds, 0.001, _WEEK)
+                seconds = number(name, seconds, 0.001, WEEK)
                 getattr(plan, name).FromNanoseconds(round(seconds * 1e9))
         return plan
-
-
-_WEEK = 7 * 24 * 3600
-
-
-def _of_kind(name: str, value: Any, kind: Any, valid: str) -> Any:
-    if not isinstance(value, kind):
-        raise ValueError(f"invalid {name} {value!r}: use {valid}")
-    return value
-
-
-def _texts(name: str, value: Any, valid: str) -> Sequence[str]:
-    # A single text is a sequence of characters.
-    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or not all(
-            isinstance(one, str) for one in value):
-        raise ValueError(f"invalid {name} {value!r}: use a list of texts, for example {valid}")
-    return value
-
-
-def _number(name: str, value: Any, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (
-            least <= value <= most):
-        raise ValueError(f"invalid {name} {value!r}: use a number from {least} to {most}")
-    return value
-
-
-def _one_of(name: str, value: Any, known: Mapping[str, Any]) -> Any:
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"invalid {name} {value!r}: use {' or '.join(known)}")
-    return known[value]
 
 
 @dataclass(frozen=True)
@@ -160,6 +131,13 @@ class Rollout:
     author: str
     started: datetime.datetime
     revision: int
+    """The revision of the latest decision."""
+    started_revision: int = 0
+    """The revision that started it; 0 if an earlier version of the server did."""
+    webhook_problem: str = ""
+    """Why the latest delivery to a webhook failed; empty if none did."""
+    warnings: Tuple[str, ...] = ()
+    """The reasons against the decision that this answers."""
 
     @property
     def has_ended(self) -> bool:
@@ -176,7 +154,9 @@ class Rollout:
             shadow=message.shadow, seconds_in_phase=_seconds(message.in_phase),
             requests=message.requests, gates=tuple(_gate(gate) for gate in message.gates),
             baseline={part.backend: part.weight for part in message.baseline},
-            author=message.author, started=time_of(message.started), revision=message.revision)
+            author=message.author, started=time_of(message.started), revision=message.revision,
+            started_revision=message.started_revision, webhook_problem=message.webhook_problem,
+            warnings=tuple(message.warnings))
 
 
 def _gate(message: pb.RolloutGate) -> RolloutGate:
@@ -219,12 +199,16 @@ class RolloutStart:
 
 
 def start(endpoint: str, plan: RolloutPlan, options: ChangeOptions) -> Operation[RolloutStart]:
-    request = pb.StartRolloutRequest(endpoint=endpoint, plan=plan.message(), **options.fields())
+    valid = 'a RolloutPlan, for example RolloutPlan("v2", steps=("1%", "10%"))'
+    plan = of_kind("plan", plan, RolloutPlan, valid)
+    request = pb.StartRolloutRequest(
+        endpoint=endpoint_name(endpoint), plan=plan.message(), **options.fields())
     return Operation("StartRollout", request, pb.StartRolloutResponse, RolloutStart.of)
 
 
 def get(endpoint: str) -> Operation[Rollout]:
-    return Operation("GetRollout", pb.GetRolloutRequest(endpoint=endpoint), pb.Rollout, Rollout.of)
+    request = pb.GetRolloutRequest(endpoint=endpoint_name(endpoint))
+    return Operation("GetRollout", request, pb.Rollout, Rollout.of)
 
 
 def all_rollouts() -> Operation[Dict[str, Rollout]]:
@@ -234,7 +218,7 @@ def all_rollouts() -> Operation[Dict[str, Rollout]]:
 
 
 def pause(endpoint: str, options: ChangeOptions) -> Operation[Rollout]:
-    request = pb.PauseRolloutRequest(endpoint=endpoint, **options.fields())
+    request = pb.PauseRolloutRequest(endpoint=endpoint_name(endpoint), **options.fields())
     return Operation("PauseRollout", request, pb.Rollout, Rollout.of)
 
 
@@ -242,25 +226,32 @@ def resume(
     endpoint: str, adopt: bool, restore: bool, options: ChangeOptions
 ) -> Operation[Rollout]:
     request = pb.ResumeRolloutRequest(
-        endpoint=endpoint, adopt=adopt, restore=restore, **options.fields())
+        endpoint=endpoint_name(endpoint), adopt=adopt, restore=restore, **options.fields())
     return Operation("ResumeRollout", request, pb.Rollout, Rollout.of)
 
 
 def advance(endpoint: str, options: ChangeOptions) -> Operation[Rollout]:
-    request = pb.AdvanceRolloutRequest(endpoint=endpoint, **options.fields())
+    request = pb.AdvanceRolloutRequest(endpoint=endpoint_name(endpoint), **options.fields())
     return Operation("AdvanceRollout", request, pb.Rollout, Rollout.of)
 
 
 def promote(endpoint: str, options: ChangeOptions) -> Operation[Rollout]:
-    request = pb.PromoteRolloutRequest(endpoint=endpoint, **options.fields())
+    request = pb.PromoteRolloutRequest(endpoint=endpoint_name(endpoint), **options.fields())
     return Operation("PromoteRollout", request, pb.Rollout, Rollout.of)
 
 
-def abort(endpoint: str, immediate: bool, options: ChangeOptions) -> Operation[Rollout]:
-    request = pb.AbortRolloutRequest(endpoint=endpoint, immediate=immediate, **options.fields())
+def abort(
+    endpoint: str, immediate: bool, keep_weights: bool, options: ChangeOptions
+) -> Operation[Rollout]:
+    if immediate and keep_weights:
+        raise ValueError("immediate and keep_weights exclude each other; set one")
+    request = pb.AbortRolloutRequest(
+        endpoint=endpoint_name(endpoint), immediate=immediate, keep_weights=keep_weights,
+        **options.fields())
     return Operation("AbortRollout", request, pb.Rollout, Rollout.of)
 
 
 def watch(endpoint: str) -> Operation[Rollout]:
     return Operation(
-        "WatchRollout", pb.WatchRolloutRequest(endpoint=endpoint), pb.Rollout, Rollout.of)
+        "WatchRollout", pb.WatchRolloutRequest(endpoint=endpoint_name(endpoint)), pb.Rollout,
+        Rollout.of)

@@ -57,9 +57,12 @@ module Weir
       change(:promote_rollout, Admin::V1::PromoteRolloutRequest.new(endpoint: endpoint), terms)
     end
 
-    # Returns to the weights before the rollout; `immediate` skips the ramp of the plan.
-    def abort_rollout(endpoint, immediate: false, **terms)
-      change(:abort_rollout, Admin::V1::AbortRolloutRequest.new(endpoint: endpoint, immediate: immediate), terms)
+    # Ends a rollout and returns to the weights before it. `immediate` skips the ramp of the plan, and
+    # `keep_weights` keeps the present weights.
+    def abort_rollout(endpoint, immediate: false, keep_weights: false, **terms)
+      request = Admin::V1::AbortRolloutRequest.new(
+        endpoint: endpoint, immediate: immediate, keep_weights: keep_weights)
+      change(:abort_rollout, request, terms)
     end
   end
 end

@@ -10454,7 +10454,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__rollout_event__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__rollout_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptors[18] =
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptors[21] =
 {
   {
     "endpoint",
@@ -10672,11 +10672,48 @@ static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "started_revision",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, started_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "freeze",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, freeze),
+    &weir__admin__v1__freeze__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings",
+    21,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__Rollout, n_warnings),
+    offsetof(Weir__Admin__V1__Rollout, warnings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__rollout__field_indices_by_name[] = {
   14,   /* field[14] = author */
   13,   /* field[13] = baseline */
   0,   /* field[0] = endpoint */
+  19,   /* field[19] = freeze */
   10,   /* field[10] = gates */
   8,   /* field[8] = in_phase */
   11,   /* field[11] = log_failure */
@@ -10689,14 +10726,16 @@ static const unsigned weir__admin__v1__rollout__field_indices_by_name[] = {
   16,   /* field[16] = revision */
   7,   /* field[7] = shadow */
   15,   /* field[15] = started */
+  18,   /* field[18] = started_revision */
   3,   /* field[3] = step */
+  20,   /* field[20] = warnings */
   17,   /* field[17] = webhook_problem */
   6,   /* field[6] = weight */
 };
 static const ProtobufCIntRange weir__admin__v1__rollout__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor =
 {
@@ -10706,7 +10745,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor =
   "Weir__Admin__V1__Rollout",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Rollout),
-  18,
+  21,
   weir__admin__v1__rollout__field_descriptors,
   weir__admin__v1__rollout__field_indices_by_name,
   1,  weir__admin__v1__rollout__number_ranges,
@@ -11578,7 +11617,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__promote_rollout_request__descr
   (ProtobufCMessageInit) weir__admin__v1__promote_rollout_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__abort_rollout_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor weir__admin__v1__abort_rollout_request__field_descriptors[6] =
 {
   {
     "endpoint",
@@ -11640,18 +11679,31 @@ static const ProtobufCFieldDescriptor weir__admin__v1__abort_rollout_request__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "keep_weights",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AbortRolloutRequest, keep_weights),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__abort_rollout_request__field_indices_by_name[] = {
   0,   /* field[0] = endpoint */
   1,   /* field[1] = expected_revision */
   4,   /* field[4] = immediate */
+  5,   /* field[5] = keep_weights */
   3,   /* field[3] = note */
   2,   /* field[2] = validate_only */
 };
 static const ProtobufCIntRange weir__admin__v1__abort_rollout_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__abort_rollout_request__descriptor =
 {
@@ -11661,7 +11713,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__abort_rollout_request__descrip
   "Weir__Admin__V1__AbortRolloutRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__AbortRolloutRequest),
-  5,
+  6,
   weir__admin__v1__abort_rollout_request__field_descriptors,
   weir__admin__v1__abort_rollout_request__field_indices_by_name,
   1,  weir__admin__v1__abort_rollout_request__number_ranges,
@@ -12834,7 +12886,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__apply_request__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__apply_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__apply_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor weir__admin__v1__apply_response__field_descriptors[4] =
 {
   {
     "changes",
@@ -12872,16 +12924,29 @@ static const ProtobufCFieldDescriptor weir__admin__v1__apply_response__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "undone",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__ApplyResponse, n_undone),
+    offsetof(Weir__Admin__V1__ApplyResponse, undone),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__apply_response__field_indices_by_name[] = {
   0,   /* field[0] = changes */
   1,   /* field[1] = revision */
+  3,   /* field[3] = undone */
   2,   /* field[2] = warnings */
 };
 static const ProtobufCIntRange weir__admin__v1__apply_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__apply_response__descriptor =
 {
@@ -12891,14 +12956,14 @@ const ProtobufCMessageDescriptor weir__admin__v1__apply_response__descriptor =
   "Weir__Admin__V1__ApplyResponse",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ApplyResponse),
-  3,
+  4,
   weir__admin__v1__apply_response__field_descriptors,
   weir__admin__v1__apply_response__field_indices_by_name,
   1,  weir__admin__v1__apply_response__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__apply_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__list_revisions_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor weir__admin__v1__list_revisions_request__field_descriptors[3] =
 {
   {
     "before_revision",
@@ -12924,15 +12989,28 @@ static const ProtobufCFieldDescriptor weir__admin__v1__list_revisions_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rollouts_of",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListRevisionsRequest, rollouts_of),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__list_revisions_request__field_indices_by_name[] = {
   0,   /* field[0] = before_revision */
   1,   /* field[1] = limit */
+  2,   /* field[2] = rollouts_of */
 };
 static const ProtobufCIntRange weir__admin__v1__list_revisions_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_request__descriptor =
 {
@@ -12942,7 +13020,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_request__descri
   "Weir__Admin__V1__ListRevisionsRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ListRevisionsRequest),
-  2,
+  3,
   weir__admin__v1__list_revisions_request__field_descriptors,
   weir__admin__v1__list_revisions_request__field_indices_by_name,
   1,  weir__admin__v1__list_revisions_request__number_ranges,

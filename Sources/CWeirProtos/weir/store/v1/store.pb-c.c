@@ -1900,7 +1900,7 @@ const ProtobufCMessageDescriptor weir__store__v1__time_box__descriptor =
   (ProtobufCMessageInit) weir__store__v1__time_box__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__rollout__field_descriptors[22] =
+static const ProtobufCFieldDescriptor weir__store__v1__rollout__field_descriptors[24] =
 {
   {
     "id",
@@ -2166,6 +2166,30 @@ static const ProtobufCFieldDescriptor weir__store__v1__rollout__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "started_revision",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, started_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, held),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__rollout__field_indices_by_name[] = {
   11,   /* field[11] = abort_position */
@@ -2179,6 +2203,7 @@ static const unsigned weir__store__v1__rollout__field_indices_by_name[] = {
   17,   /* field[17] = entry */
   18,   /* field[18] = evidence_entry */
   16,   /* field[16] = gates */
+  23,   /* field[23] = held */
   0,   /* field[0] = id */
   13,   /* field[13] = in_phase */
   8,   /* field[8] = pause */
@@ -2189,12 +2214,13 @@ static const unsigned weir__store__v1__rollout__field_indices_by_name[] = {
   12,   /* field[12] = reason */
   15,   /* field[15] = requests */
   4,   /* field[4] = started */
+  22,   /* field[22] = started_revision */
   7,   /* field[7] = step */
 };
 static const ProtobufCIntRange weir__store__v1__rollout__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 22 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__rollout__descriptor =
 {
@@ -2204,14 +2230,14 @@ const ProtobufCMessageDescriptor weir__store__v1__rollout__descriptor =
   "Weir__Store__V1__Rollout",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Rollout),
-  22,
+  24,
   weir__store__v1__rollout__field_descriptors,
   weir__store__v1__rollout__field_indices_by_name,
   1,  weir__store__v1__rollout__number_ranges,
   (ProtobufCMessageInit) weir__store__v1__rollout__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__rollout_progress__field_descriptors[5] =
+static const ProtobufCFieldDescriptor weir__store__v1__rollout_progress__field_descriptors[6] =
 {
   {
     "rollout",
@@ -2273,18 +2299,31 @@ static const ProtobufCFieldDescriptor weir__store__v1__rollout_progress__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "webhook_problem",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutProgress, webhook_problem),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__rollout_progress__field_indices_by_name[] = {
   3,   /* field[3] = failed_keys */
   0,   /* field[0] = rollout */
   2,   /* field[2] = servers */
+  5,   /* field[5] = webhook_problem */
   1,   /* field[1] = writer */
   4,   /* field[4] = zeros */
 };
 static const ProtobufCIntRange weir__store__v1__rollout_progress__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__rollout_progress__descriptor =
 {
@@ -2294,7 +2333,7 @@ const ProtobufCMessageDescriptor weir__store__v1__rollout_progress__descriptor =
   "Weir__Store__V1__RolloutProgress",
   "weir.store.v1",
   sizeof(Weir__Store__V1__RolloutProgress),
-  5,
+  6,
   weir__store__v1__rollout_progress__field_descriptors,
   weir__store__v1__rollout_progress__field_indices_by_name,
   1,  weir__store__v1__rollout_progress__number_ranges,

@@ -1389,10 +1389,14 @@ struct  Weir__Admin__V1__Rollout
   Google__Protobuf__Timestamp *started;
   uint64_t revision;
   ProtobufCBinaryData webhook_problem;
+  uint64_t started_revision;
+  Weir__Admin__V1__Freeze *freeze;
+  size_t n_warnings;
+  ProtobufCBinaryData *warnings;
 };
 #define WEIR__ADMIN__V1__ROLLOUT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout__descriptor) \
-    , {0,NULL}, NULL, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, 0, 0, NULL, 0, 0,NULL, 0, 0, 0,NULL, {0,NULL}, NULL, 0, {0,NULL} }
+    , {0,NULL}, NULL, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, 0, 0, NULL, 0, 0,NULL, 0, 0, 0,NULL, {0,NULL}, NULL, 0, {0,NULL}, 0, NULL, 0,NULL }
 
 
 typedef enum {
@@ -1625,6 +1629,7 @@ struct  Weir__Admin__V1__AbortRolloutRequest
   protobuf_c_boolean validate_only;
   Weir__Admin__V1__ChangeNote *note;
   protobuf_c_boolean immediate;
+  protobuf_c_boolean keep_weights;
   Weir__Admin__V1__AbortRolloutRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -1632,7 +1637,7 @@ struct  Weir__Admin__V1__AbortRolloutRequest
 };
 #define WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__abort_rollout_request__descriptor) \
-    , {0,NULL}, 0, NULL, 0, WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0, NULL, 0, 0, WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 struct  Weir__Admin__V1__WatchRolloutRequest
@@ -1877,10 +1882,12 @@ struct  Weir__Admin__V1__ApplyResponse
   uint64_t revision;
   size_t n_warnings;
   ProtobufCBinaryData *warnings;
+  size_t n_undone;
+  ProtobufCBinaryData *undone;
 };
 #define WEIR__ADMIN__V1__APPLY_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__apply_response__descriptor) \
-    , 0,NULL, 0, 0,NULL }
+    , 0,NULL, 0, 0,NULL, 0,NULL }
 
 
 struct  Weir__Admin__V1__ListRevisionsRequest
@@ -1888,10 +1895,11 @@ struct  Weir__Admin__V1__ListRevisionsRequest
   ProtobufCMessage base;
   uint64_t before_revision;
   uint32_t limit;
+  ProtobufCBinaryData rollouts_of;
 };
 #define WEIR__ADMIN__V1__LIST_REVISIONS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_revisions_request__descriptor) \
-    , 0, 0 }
+    , 0, 0, {0,NULL} }
 
 
 struct  Weir__Admin__V1__ListRevisionsResponse

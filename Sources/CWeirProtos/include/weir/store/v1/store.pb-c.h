@@ -276,6 +276,8 @@ struct  Weir__Store__V1__Rollout
   uint64_t digest;
   size_t n_earlier_digests;
   uint64_t *earlier_digests;
+  uint64_t started_revision;
+  ProtobufCBinaryData held;
   Weir__Store__V1__Rollout__AdoptedWeightCase _adopted_weight_case;
   union {
     double adopted_weight;
@@ -283,7 +285,7 @@ struct  Weir__Store__V1__Rollout
 };
 #define WEIR__STORE__V1__ROLLOUT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__rollout__descriptor) \
-    , 0, NULL, 0,NULL, {0,NULL}, NULL, 0, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, NULL, NULL, 0, 0,NULL, 0, 0, 0, 0, 0,NULL, WEIR__STORE__V1__ROLLOUT___ADOPTED_WEIGHT__NOT_SET, {0} }
+    , 0, NULL, 0,NULL, {0,NULL}, NULL, 0, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, NULL, NULL, 0, 0,NULL, 0, 0, 0, 0, 0,NULL, 0, {0,NULL}, WEIR__STORE__V1__ROLLOUT___ADOPTED_WEIGHT__NOT_SET, {0} }
 
 
 struct  Weir__Store__V1__RolloutProgress
@@ -296,10 +298,11 @@ struct  Weir__Store__V1__RolloutProgress
   size_t n_failed_keys;
   uint64_t *failed_keys;
   uint32_t zeros;
+  ProtobufCBinaryData webhook_problem;
 };
 #define WEIR__STORE__V1__ROLLOUT_PROGRESS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__rollout_progress__descriptor) \
-    , NULL, {0,NULL}, 0,NULL, 0,NULL, 0 }
+    , NULL, {0,NULL}, 0,NULL, 0,NULL, 0, {0,NULL} }
 
 
 struct  Weir__Store__V1__CountedServer

@@ -60,18 +60,20 @@ SHADOW_VERDICT_UNREACHABLE: ShadowVerdict
 SHADOW_VERDICT_UNSPECIFIED: ShadowVerdict
 
 class AbortRolloutRequest(_message.Message):
-    __slots__ = ["endpoint", "expected_revision", "immediate", "note", "validate_only"]
+    __slots__ = ["endpoint", "expected_revision", "immediate", "keep_weights", "note", "validate_only"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     IMMEDIATE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     endpoint: str
     expected_revision: int
     immediate: bool
+    keep_weights: bool
     note: ChangeNote
     validate_only: bool
-    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., immediate: bool = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., immediate: bool = ..., keep_weights: bool = ...) -> None: ...
 
 class AdoptStateRequest(_message.Message):
     __slots__ = ["validate_only"]
@@ -118,14 +120,16 @@ class ApplyRequest(_message.Message):
     def __init__(self, configuration: _Optional[_Union[Configuration, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., only_if_empty: bool = ...) -> None: ...
 
 class ApplyResponse(_message.Message):
-    __slots__ = ["changes", "revision", "warnings"]
+    __slots__ = ["changes", "revision", "undone", "warnings"]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    UNDONE_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     changes: _containers.RepeatedCompositeFieldContainer[ObjectChange]
     revision: int
+    undone: _containers.RepeatedScalarFieldContainer[str]
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., undone: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Backend(_message.Message):
     __slots__ = ["description", "descriptor_set", "endpoints", "handler", "lease", "name", "options", "revision", "services", "status", "upstream", "worker"]
@@ -759,12 +763,14 @@ class ListInstancesResponse(_message.Message):
     def __init__(self, instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., store: _Optional[str] = ..., store_failure: _Optional[str] = ...) -> None: ...
 
 class ListRevisionsRequest(_message.Message):
-    __slots__ = ["before_revision", "limit"]
+    __slots__ = ["before_revision", "limit", "rollouts_of"]
     BEFORE_REVISION_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUTS_OF_FIELD_NUMBER: _ClassVar[int]
     before_revision: int
     limit: int
-    def __init__(self, before_revision: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+    rollouts_of: str
+    def __init__(self, before_revision: _Optional[int] = ..., limit: _Optional[int] = ..., rollouts_of: _Optional[str] = ...) -> None: ...
 
 class ListRevisionsResponse(_message.Message):
     __slots__ = ["current_revision", "oldest_revision", "revisions"]
@@ -999,10 +1005,11 @@ class RollbackResponse(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Rollout(_message.Message):
-    __slots__ = ["author", "baseline", "endpoint", "gates", "in_phase", "log_failure", "log_threshold", "pause", "phase", "plan", "reason", "requests", "revision", "shadow", "started", "step", "webhook_problem", "weight"]
+    __slots__ = ["author", "baseline", "endpoint", "freeze", "gates", "in_phase", "log_failure", "log_threshold", "pause", "phase", "plan", "reason", "requests", "revision", "shadow", "started", "started_revision", "step", "warnings", "webhook_problem", "weight"]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     BASELINE_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    FREEZE_FIELD_NUMBER: _ClassVar[int]
     GATES_FIELD_NUMBER: _ClassVar[int]
     IN_PHASE_FIELD_NUMBER: _ClassVar[int]
     LOG_FAILURE_FIELD_NUMBER: _ClassVar[int]
@@ -1015,12 +1022,15 @@ class Rollout(_message.Message):
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SHADOW_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     WEBHOOK_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     author: str
     baseline: _containers.RepeatedCompositeFieldContainer[BackendWeight]
     endpoint: str
+    freeze: Freeze
     gates: _containers.RepeatedCompositeFieldContainer[RolloutGate]
     in_phase: _duration_pb2.Duration
     log_failure: float
@@ -1033,10 +1043,12 @@ class Rollout(_message.Message):
     revision: int
     shadow: float
     started: _timestamp_pb2.Timestamp
+    started_revision: int
     step: int
+    warnings: _containers.RepeatedScalarFieldContainer[str]
     webhook_problem: str
     weight: float
-    def __init__(self, endpoint: _Optional[str] = ..., plan: _Optional[_Union[RolloutPlan, _Mapping]] = ..., phase: _Optional[_Union[RolloutPhase, str]] = ..., step: _Optional[int] = ..., reason: _Optional[str] = ..., pause: _Optional[str] = ..., weight: _Optional[float] = ..., shadow: _Optional[float] = ..., in_phase: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., requests: _Optional[int] = ..., gates: _Optional[_Iterable[_Union[RolloutGate, _Mapping]]] = ..., log_failure: _Optional[float] = ..., log_threshold: _Optional[float] = ..., baseline: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., author: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., revision: _Optional[int] = ..., webhook_problem: _Optional[str] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., plan: _Optional[_Union[RolloutPlan, _Mapping]] = ..., phase: _Optional[_Union[RolloutPhase, str]] = ..., step: _Optional[int] = ..., reason: _Optional[str] = ..., pause: _Optional[str] = ..., weight: _Optional[float] = ..., shadow: _Optional[float] = ..., in_phase: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., requests: _Optional[int] = ..., gates: _Optional[_Iterable[_Union[RolloutGate, _Mapping]]] = ..., log_failure: _Optional[float] = ..., log_threshold: _Optional[float] = ..., baseline: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., author: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., revision: _Optional[int] = ..., webhook_problem: _Optional[str] = ..., started_revision: _Optional[int] = ..., freeze: _Optional[_Union[Freeze, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RolloutEvent(_message.Message):
     __slots__ = ["hook", "rollout", "text", "time"]

@@ -436,6 +436,9 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :started, :message, 16, "google.protobuf.Timestamp"
       optional :revision, :uint64, 17
       optional :webhook_problem, :string, 18
+      optional :started_revision, :uint64, 19
+      optional :freeze, :message, 20, "weir.admin.v1.Freeze"
+      repeated :warnings, :string, 21
     end
     add_message "weir.admin.v1.RolloutGate" do
       optional :gate, :string, 1
@@ -511,6 +514,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :validate_only, :bool, 3
       optional :note, :message, 4, "weir.admin.v1.ChangeNote"
       optional :immediate, :bool, 5
+      optional :keep_weights, :bool, 6
     end
     add_message "weir.admin.v1.WatchRolloutRequest" do
       optional :endpoint, :string, 1
@@ -604,10 +608,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       repeated :changes, :message, 1, "weir.admin.v1.ObjectChange"
       optional :revision, :uint64, 2
       repeated :warnings, :string, 3
+      repeated :undone, :string, 4
     end
     add_message "weir.admin.v1.ListRevisionsRequest" do
       optional :before_revision, :uint64, 1
       optional :limit, :uint32, 2
+      optional :rollouts_of, :string, 3
     end
     add_message "weir.admin.v1.ListRevisionsResponse" do
       repeated :revisions, :message, 1, "weir.admin.v1.Revision"
