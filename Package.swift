@@ -97,6 +97,7 @@ let package = Package(
         module("Messages", ["CProtobufC", "CWeirProtos"]),
         module("MessageYAML", ["Messages", yams]),
         module("Transcoding", ["Messages", "GRPCWire"]),
+        module("Traces", ["GRPCWire"]),
         .target(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
@@ -202,6 +203,7 @@ let package = Package(
             path: "Tests/StoreFaults", swiftSettings: settings),
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
+        tests("TracesTests", ["Traces"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
         tests("EvidenceTests", ["Evidence", "TestSupport"]),
         tests("RolloutsTests", ["Rollouts", "Evidence", "TrafficPolicy"]),

@@ -12,6 +12,7 @@ internal import Testing
         ("Messages", ["CProtobufC"]),
         ("MessageYAML", ["Messages"]),
         ("Transcoding", ["GRPCWire", "Messages"]),
+        ("Traces", ["GRPCWire"]),
         ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
@@ -63,7 +64,7 @@ internal import Testing
     /// Modules of pure values, which tests run without sockets, files and clocks.
     static let pure = [
         "TrafficPolicy", "Evidence", "Rollouts", "GRPCWire", "HTTP2Session", "Observability",
-        "Transcoding",
+        "Traces", "Transcoding",
     ]
     /// The modules of the system and of swift-collections that a pure module may import.
     static let standard = ["Glibc", "Synchronization", "BasicContainers"]
