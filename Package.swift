@@ -137,7 +137,7 @@ let package = Package(
         module(
             "Serving",
             [
-                "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
+                "Upstream", "Observability", "Transcoding", "Traces", "Transport", "HTTP2Session",
                 "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
             ]),
         module(
@@ -157,10 +157,8 @@ let package = Package(
             "Weir",
             [
                 "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
-                "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
-                nioCore,
-                systemPackage,
-                logging,
+                "Webhooks", "Transport", "Traces", "Messages", "GRPCWire", "TrafficPolicy",
+                "CBuildInfo", nioCore, systemPackage, logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
@@ -233,8 +231,8 @@ let package = Package(
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "Rollouts", "TestSupport",
-                "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
+                "Serving", "Upstream", "Traces", "Transport", "Observability", "Rollouts",
+                "TestSupport", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
                 nioPosix, logging,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
@@ -271,7 +269,10 @@ let package = Package(
             ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),
         tests(
             "WeirTests",
-            ["Weir", "HelloWorld", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf, logging]),
+            [
+                "Weir", "HelloWorld", "Traces", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf,
+                logging,
+            ]),
     ]
 )
 

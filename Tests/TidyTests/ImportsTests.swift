@@ -26,7 +26,7 @@ internal import Testing
             "Serving",
             [
                 "GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy",
-                "Transcoding", "Transport", "Upstream",
+                "Traces", "Transcoding", "Transport", "Upstream",
             ]
         ),
         (
@@ -45,7 +45,8 @@ internal import Testing
             "Weir",
             [
                 "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages",
-                "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
+                "Serving", "StateStores", "Traces", "TrafficPolicy", "Transport", "Upstream",
+                "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),
