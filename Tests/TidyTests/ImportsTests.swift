@@ -17,7 +17,7 @@ internal import Testing
             "Observability",
             ["Evidence", "GRPCWire", "Messages", "Rollouts", "Traces", "TrafficPolicy"]
         ),
-        ("Transport", ["GRPCWire", "HTTP2Session"]),
+        ("Transport", ["GRPCWire", "HTTP2Session", "Traces"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
         ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
@@ -54,6 +54,7 @@ internal import Testing
         ),
         ("WeirServiceLifecycle", ["Weir"]),
         ("WeirSwiftProtobuf", ["Weir"]),
+        ("WeirTracing", ["Traces", "Transport", "Weir"]),
         ("HelloWorld", ["Weir"]),
         ("WeirGenerate", ["Messages"]),
         (

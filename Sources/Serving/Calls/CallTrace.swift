@@ -70,6 +70,12 @@ final class CallTrace {
     /// What the replica receives: the span of the attempt, or of the call outside attempts.
     var sent: TraceContext { attempt.map { context.at($0.id) } ?? context }
 
+    /// What a handler passes on to other servers.
+    func passed(_ headers: HeaderBlock) -> PassedTrace {
+        let baggage = headers.all(.baggage).map { headers.text($0) }.joined(separator: ",")
+        return PassedTrace(context, state: state, baggage: baggage)
+    }
+
     /// The attempt has ended. Calls without an attempt have no effect.
     ///
     /// - Parameter code: nil if the replica has not processed the request.

@@ -85,6 +85,8 @@ public final class WeirServer: Sendable {
     }
 
     private let configuration: Configuration
+    /// The ended spans of this server, for its exporter; nil if it creates none.
+    package var spanQueue: SpanQueue? { configuration.traces?.queue }
     private let dataPlane: DataPlane
     let controlPlane: ControlPlane
     private let security: Security
