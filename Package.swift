@@ -198,7 +198,7 @@ let package = Package(
 
         // Tests.
         .executableTarget(
-            name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages"],
+            name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages", "Traces"],
             path: "Tests/FixtureServer", swiftSettings: settings),
         // Answers the test runner of protobuf's conformance tests.
         .executableTarget(

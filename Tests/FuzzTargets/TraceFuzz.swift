@@ -42,10 +42,10 @@ enum TraceFuzz {
             headers.append(header.name, bytes: line.dropFirst(), known: header.rawValue)
         }
         let trace = RequestHead(headers).trace
-        let context = trace.context(in: headers)
+        let context = TraceHeaders.context(in: headers)
         // An unsampled call is never read further.
         precondition(trace.mayBeSampled || context?.isSampled != true)
         if let context { check(context) }
-        precondition(trace.state(in: headers).utf8.count <= TraceState.maxBytes)
+        precondition(TraceHeaders.state(in: headers).utf8.count <= TraceState.maxBytes)
     }
 }

@@ -73,7 +73,7 @@ struct TestLoop: ~Copyable {
 
 /// A source that records the response.
 final class TestSource: CallSource {
-    let headers: HeaderBlock
+    var headers: HeaderBlock
     let peer = Peer()
     let isShadow: Bool
     var credited = 0

@@ -45,14 +45,14 @@ internal import WeirTracing
         return (server, try await server.start())
     }
 
-    /// A backend that records requests, and fails the first ones as UNAVAILABLE.
+    /// A backend that records requests, and fails one of them as UNAVAILABLE.
     private func backend(
-        _ name: String, _ received: Received, failures: Int = 0, answer: String = "hello"
+        _ name: String, _ received: Received, failing: Int = 0, answer: String = "hello"
     ) -> HandlerBackend {
         let service = Service(Greeters.service).unary("SayHello") {
             (request: Helloworld_HelloRequest, context: CallContext) in
             received.add(context.metadata)
-            guard received.count > failures else { throw RPCError(.unavailable, "not yet") }
+            guard received.count != failing else { throw RPCError(.unavailable, "not yet") }
             return Helloworld_HelloReply(message: answer)
         }
         return HandlerBackend(name, services: [service])
@@ -105,8 +105,10 @@ internal import WeirTracing
     func traces() async throws {
         let (primary, shadow) = (Received(), Received())
         try await withForwarding(
-            backend("a", primary, failures: 1), backend("b", shadow)
+            backend("a", primary, failing: 2), backend("b", shadow)
         ) { server, client, queue in
+            // Spans name a method after a backend has answered it.
+            try await call(client, Metadata())
             try await server.shadowTraffic("greeter", backend: "b", proportion: 1)
             try await call(
                 client,
