@@ -8,9 +8,10 @@ internal import Weir
 
 /// The server for black-box tests and benchmarks: handlers that echo, wait, fail and stream.
 ///
-/// Usage: `FixtureServer [LOOPS [hang | slow | flood]] [traces=RATIO] [LIMIT=VALUE...]`. It prints `DATA ADMIN`,
-/// the two addresses, and serves until SIGTERM. With `hang`, it never answers a greeting; with
-/// `slow`, after 100 ms; with `flood`, it answers 100 MB.
+/// Usage: `FixtureServer [LOOPS [hang | slow | flood]] [traces=RATIO] [LIMIT=VALUE...]`. It prints
+/// `DATA ADMIN`, the two addresses, and serves until SIGTERM. With `hang`, it never answers a
+/// greeting; with `slow`, after 100 ms; with `flood`, it answers 100 MB. With `traces`, it creates
+/// spans, which nothing exports.
 @main
 enum FixtureServer {
     static func main() async throws {

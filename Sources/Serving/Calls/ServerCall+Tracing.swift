@@ -10,10 +10,10 @@ extension ServerCall {
     /// client that cancels a call does not make it interesting.
     func traced(
         _ code: StatusCode, _ message: @autoclosure () -> String, nanoseconds: UInt64,
-        tap: (any CallTap)?, in tracing: LoopTracing, byClient: Bool
+        tap: (any CallTap)?, byClient: Bool
     ) -> EndedCall? {
         if trace != nil { return facts(code, message(), nanoseconds: nanoseconds) }
-        guard let slow = target.slow, !byClient else { return nil }
+        guard let slow = target.slow, let tracing = loop.tracing, !byClient else { return nil }
         let isSlow = slow.include(nanoseconds: nanoseconds, at: startedAt &+ nanoseconds)
         let hasFailed = code != .ok && code.isServerFault
         guard hasFailed || isSlow || tap != nil else { return nil }
@@ -43,11 +43,8 @@ extension ServerCall {
 
 extension CallTrace {
     /// Begins the trace of a call; nil if it is not sampled.
-    static func begin(
-        _ call: ServerCall, _ headers: TraceHeaders, _ tracing: LoopTracing
-    ) -> CallTrace? {
+    static func begin(_ call: ServerCall, _ tracing: LoopTracing) -> CallTrace? {
         if call.isShadow { return beginCopy(call, tracing) }
-        guard headers.mayBeSampled || !tracing.sampler.samplesOnlyByParent else { return nil }
         let fields = call.requestHeaders
         let caller = TraceHeaders.context(in: fields)
         let fresh = tracing.newTrace()

@@ -163,9 +163,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     @discardableResult
     final func start(_ request: RequestHead, tap: (any CallTap)? = nil) -> Bool {
         self.tap = tap
-        if let tracing = loop.tracing, let trace = CallTrace.begin(self, request.trace, tracing) {
-            self.trace = trace
-            tap?.began(trace)
+        if request.trace.mayBeSampled || loop.samplesRoots {
+            trace = loop.tracing.flatMap { CallTrace.begin(self, $0) }
+            if let trace { tap?.began(trace) }
         }
         answer(request)
         return state.isOpen
@@ -355,10 +355,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
-            ending = loop.tracing.flatMap {
-                traced(
-                    code, message(), nanoseconds: nanoseconds, tap: tap,
-                    in: $0, byClient: byClient)
+            if trace != nil || target.slow != nil {
+                ending = traced(
+                    code, message(), nanoseconds: nanoseconds, tap: tap, byClient: byClient)
             }
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil

@@ -164,10 +164,8 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     func begin(on lease: BackendPool.Lease) {
         guard let pool else { return }
         attempt.began()
-        if let tracing = loop.tracing {
-            tracedReplica = lease.replica
-            trace?.attemptBegan(on: lease.replica, at: tracing.now, using: &pool.loop.random)
-        }
+        if loop.tracing != nil { tracedReplica = lease.replica }
+        trace?.attemptBegan(on: lease.replica, at: loop.now, using: &pool.loop.random)
         guard let upstream = lease.connection.open(requestHeaders(pool), owner: self) else {
             phase = .idle
             trace?.attemptEnded(

@@ -3,6 +3,7 @@ internal import HTTP2Session
 internal import Logging
 internal import NIOCore
 internal import Observability
+internal import Traces
 internal import Transport
 internal import Upstream
 
@@ -20,6 +21,8 @@ final class LoopState: @unchecked Sendable {
     let deadlines: Deadlines
     /// Nil for a server that traces no calls.
     let tracing: LoopTracing?
+    /// Whether calls can be sampled without a flag of their caller.
+    let samplesRoots: Bool
     private(set) var delay: LoopDelay
     var admission: Admission
     /// For the header `Date`.
@@ -40,6 +43,7 @@ final class LoopState: @unchecked Sendable {
         metrics = LoopMetrics(methodNames)
         deadlines = Deadlines(eventLoop)
         self.tracing = tracing
+        samplesRoots = tracing.map { !$0.sampler.samplesOnlyByParent } ?? false
         delay = LoopDelay(limit: limits.maxQueueingDelay)
         admission = Admission(
             .init(

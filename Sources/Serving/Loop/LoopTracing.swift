@@ -51,9 +51,6 @@ final class LoopTracing {
         return now &- context.now
     }
 
-    /// Nanoseconds of the loop's clock.
-    var now: UInt64 { context.now }
-
     func newTrace() -> TraceID { TraceID(using: &context.random) }
 
     func newSpan() -> SpanID { SpanID(using: &context.random) }
