@@ -19,8 +19,11 @@ internal import Transport
 
     private let queue = SpanQueue(capacity: 100)
 
-    private func loop(ratio: Double = 0, late: Int = 0) -> TestLoop {
+    private func loop(
+        _ limits: Limits = Limits(), ratio: Double = 0, late: Int = 0
+    ) -> TestLoop {
         let loop = TestLoop(
+            limits,
             tracing: TraceSettings(
                 queue, sampler: TraceSampler(ratio: ratio), lateCallsPerSecond: late))
         let service = Service("a.S")
@@ -97,6 +100,40 @@ internal import Transport
         let spans = spans()
         #expect(spans.count == (isSampled ? 1 : 0))
         if isSampled { #expect(spans.first?.parent?.hex == Self.span) }
+    }
+
+    @Test("A request without an endpoint has a span if its caller has sampled it")
+    func refuses() throws {
+        let client = try TestClient(loop(ratio: 1))
+        for (header, isSampled) in [(Self.sampled, true), (Self.unsampled, false), ("x", false)] {
+            #expect(try client.call("/z.S/M", [], [("traceparent", header)])[.grpcStatus] == "12")
+            let spans = spans()
+            #expect(spans.count == (isSampled ? 1 : 0))
+            guard let span = spans.first else { continue }
+            #expect(span.parent?.hex == Self.span && span.name == "_OTHER")
+            #expect(span.status != .unset && attribute(span, "weir.endpoint") == nil)
+        }
+    }
+
+    @Test("A request over a limit has a span with its endpoint")
+    func refusesOverload() throws {
+        var limits = Limits()
+        limits.maxRequestsInFlightPerLoop = 0
+        let loop = loop(limits)
+        for type in [ContentType.grpc, "application/proto"] {
+            let client = try TestClient(loop)
+            _ = try client.request(
+                [
+                    ":method": "POST", ":scheme": "http", ":path": "/a.S/M", ":authority": "x",
+                    "content-type": type, "traceparent": Self.sampled,
+                ])
+            let span = try #require(spans().first)
+            #expect(attribute(span, "rpc.status_code") == .string("RESOURCE_EXHAUSTED"))
+            #expect(attribute(span, "weir.endpoint") == .string("/a.S/"))
+            #expect(
+                attribute(span, "rpc.system.name")
+                    == .string(type == ContentType.grpc ? "grpc" : "connectrpc"))
+        }
     }
 
     @Test("Without a valid context, the ratio decides; the trace is a new one")

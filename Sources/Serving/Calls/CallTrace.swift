@@ -85,11 +85,7 @@ final class CallTrace {
         isNextTransparent = code == nil
         if code != nil { attempts += 1 }
         let code = code ?? .unavailable
-        var attributes = [
-            Attribute("rpc.system.name", "grpc"), Attribute("rpc.method", target.tracedMethod),
-            Attribute("rpc.status_code", code.counted.description),
-        ]
-        attributes += EndedCall.failure(code)
+        var attributes = EndedCall.attributes("grpc", target.tracedMethod, code)
         let address = attempt.replica.address
         if let ip = address.ipAddress {
             attributes.append(Attribute("server.address", attempt.replica.host ?? ip))

@@ -32,11 +32,7 @@ struct EndedCall {
         late: String? = nil, wall: UInt64
     ) -> TraceSpan {
         let key = target.key
-        var attributes = [
-            Attribute("rpc.system.name", system), Attribute("rpc.method", target.tracedMethod),
-            Attribute("rpc.status_code", code.counted.description),
-        ]
-        attributes += Self.failure(code)
+        var attributes = Self.attributes(system, target.tracedMethod, code)
         attributes += Self.address("server", authority)
         attributes += Self.address("network.peer", peer.text)
         if !key.endpoint.isEmpty {
@@ -71,9 +67,13 @@ struct EndedCall {
         code.isServerFault ? .error(String(message.prefix(maxMessageLength))) : .unset
     }
 
-    /// `error.type`, for a failure.
-    static func failure(_ code: StatusCode) -> [Attribute] {
-        code.isServerFault ? [Attribute("error.type", code.counted.description)] : []
+    /// What every span of a call states; `error.type` only for a failure.
+    static func attributes(_ system: String, _ method: String, _ code: StatusCode) -> [Attribute] {
+        let status = code.counted.description
+        return [
+            Attribute("rpc.system.name", system), Attribute("rpc.method", method),
+            Attribute("rpc.status_code", status),
+        ] + (code.isServerFault ? [Attribute("error.type", status)] : [])
     }
 
     /// The address and the port of `host:port`. The address of a Unix socket has no port.

@@ -41,6 +41,33 @@ extension ServerCall {
     }
 }
 
+extension LoopTracing {
+    /// A request that is answered without a call has a span too, if its caller has sampled it.
+    ///
+    /// - Parameter target: one of the targets of its path; nil if its path matches none.
+    func refused(
+        _ error: RPCError, _ headers: HeaderBlock, _ target: Target?, from peer: Peer,
+        at now: UInt64, system: String = "grpc"
+    ) {
+        guard let caller = TraceHeaders.context(in: headers), caller.isSampled,
+            sampler.samples(caller, newTrace: caller.traceID)
+        else { return }
+        let method = target?.tracedMethod ?? "_OTHER"
+        var attributes = EndedCall.attributes(system, method, error.code)
+        attributes += EndedCall.address(
+            "server", headers.first(.authority).map { headers.text($0) } ?? "")
+        attributes += EndedCall.address("network.peer", peer.text)
+        if let target { attributes.append(Attribute("weir.endpoint", target.key.endpoint)) }
+        let time = wall &+ now
+        queue.append(
+            TraceSpan(
+                caller.at(newSpan()), parent: caller.spanID, parentIsRemote: true,
+                state: TraceHeaders.state(in: headers), name: method, kind: .server,
+                startedAt: time, endedAt: time,
+                status: EndedCall.status(error.code, error.message), attributes: attributes))
+    }
+}
+
 extension CallTrace {
     /// Begins the trace of a call; nil if it is not sampled.
     static func begin(_ call: ServerCall, _ tracing: LoopTracing) -> CallTrace? {

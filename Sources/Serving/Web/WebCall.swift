@@ -86,6 +86,9 @@ final class WebCall: CallSource {
     ) -> WebCall? {
         if let error = path.refusal(on: router.loop, at: now) {
             var form = request.form
+            router.loop.tracing?.refused(
+                error, request.headers, path.destinations.first?.target, from: request.peer,
+                at: now, system: form.system)
             refuse(.refusal(error), &form, client)
             return nil
         }
