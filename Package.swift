@@ -33,6 +33,10 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let serviceLifecycle = Target.Dependency.product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let instrumentation = Target.Dependency.product(
+    name: "Instrumentation", package: "swift-distributed-tracing")
+let distributedTracing = Target.Dependency.product(
+    name: "Tracing", package: "swift-distributed-tracing")
 let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 /// A Debian system library that is only a module map and a shim header here.
@@ -55,6 +59,7 @@ let package = Package(
         .library(name: "Weir", targets: ["Weir"]),
         .library(name: "WeirSwiftProtobuf", targets: ["WeirSwiftProtobuf"]),
         .library(name: "WeirServiceLifecycle", targets: ["WeirServiceLifecycle"]),
+        .library(name: "WeirTracing", targets: ["WeirTracing"]),
         .executable(name: "weir", targets: ["WeirCLI"]),
         .executable(name: "weir-generate", targets: ["WeirGenerate"]),
         // For packages with messages of their own: what generated C code is compiled against.
@@ -72,6 +77,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     ],
     targets: [
         // System libraries.
@@ -97,6 +103,7 @@ let package = Package(
         module("Messages", ["CProtobufC", "CWeirProtos"]),
         module("MessageYAML", ["Messages", yams]),
         module("Transcoding", ["Messages", "GRPCWire"]),
+        module("Traces", ["GRPCWire"]),
         .target(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
@@ -105,18 +112,22 @@ let package = Package(
             name: "Evidence", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
         module("Rollouts", ["Evidence", "TrafficPolicy"]),
         module(
-            "Observability", ["Evidence", "Rollouts", "GRPCWire", "Messages", "TrafficPolicy"]),
+            "Observability",
+            ["Evidence", "Rollouts", "Traces", "GRPCWire", "Messages", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(
             "Transport",
             [
-                "HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, deque, systemPackage,
-                logging,
+                "HTTP2Session", "GRPCWire", "Traces", nioCore, nioPosix, nioSSL, deque,
+                systemPackage, logging, instrumentation,
             ]),
         module(
             "GRPCClient",
-            ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
+            [
+                "Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix,
+                instrumentation,
+            ]),
 
         .target(
             name: "Console",
@@ -136,8 +147,9 @@ let package = Package(
         module(
             "Serving",
             [
-                "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
+                "Upstream", "Observability", "Transcoding", "Traces", "Transport", "HTTP2Session",
                 "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
+                instrumentation,
             ]),
         module(
             "StateStores",
@@ -149,20 +161,20 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
-                "Rollouts", "Evidence", "Transcoding", "Messages", "GRPCWire", "TrafficPolicy",
+                "Rollouts", "Evidence", "Traces", "Transcoding", "Messages", "GRPCWire",
+                "TrafficPolicy",
                 "CLibCrypto", systemPackage, logging,
             ]),
         module(
             "Weir",
             [
                 "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
-                "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
-                nioCore,
-                systemPackage,
-                logging,
+                "Webhooks", "Transport", "Traces", "Messages", "GRPCWire", "TrafficPolicy",
+                "CBuildInfo", nioCore, systemPackage, logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
+        module("WeirTracing", ["Weir", "Traces", "Transport", distributedTracing]),
 
         // The demo service, generated as a user would: see `make protos`.
         .target(name: "CHelloWorldProtos", dependencies: ["CProtobufC"]),
@@ -186,7 +198,7 @@ let package = Package(
 
         // Tests.
         .executableTarget(
-            name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages"],
+            name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages", "Traces"],
             path: "Tests/FixtureServer", swiftSettings: settings),
         // Answers the test runner of protobuf's conformance tests.
         .executableTarget(
@@ -202,6 +214,7 @@ let package = Package(
             path: "Tests/StoreFaults", swiftSettings: settings),
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
+        tests("TracesTests", ["Traces"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
         tests(
             "EvidenceTests", ["Evidence", "Rollouts", "Observability", "GRPCWire", "TestSupport"]),
@@ -228,12 +241,13 @@ let package = Package(
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
             "ObservabilityTests",
-            ["Observability", "Evidence", "Rollouts", "GRPCWire", "Messages"]),
+            ["Observability", "Evidence", "Rollouts", "Traces", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "Rollouts", "TestSupport",
-                "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
+                "Serving", "Upstream", "Traces", "Transport", "Observability", "Rollouts",
+                "TestSupport", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore,
+                nioEmbedded,
                 nioPosix, logging,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
@@ -241,8 +255,8 @@ let package = Package(
             "ControlPlaneTests",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
-                "Rollouts", "Evidence", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy",
-                logging,
+                "Rollouts", "Evidence", "Traces", "TestSupport", "GRPCWire", "Messages",
+                "TrafficPolicy", logging,
             ]),
         // What several test targets share.
         .target(
@@ -258,7 +272,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "Rollouts", "Transcoding", "TrafficPolicy",
+                "Messages", "MessageYAML", "Rollouts", "Traces", "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.
@@ -270,7 +284,11 @@ let package = Package(
             ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),
         tests(
             "WeirTests",
-            ["Weir", "HelloWorld", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf, logging]),
+            [
+                "Weir", "HelloWorld", "Messages", "Traces", "WeirSwiftProtobuf", "WeirTracing",
+                "TestSupport",
+                swiftProtobuf, distributedTracing, logging,
+            ]),
     ]
 )
 

@@ -12,8 +12,12 @@ internal import Testing
         ("Messages", ["CProtobufC"]),
         ("MessageYAML", ["Messages"]),
         ("Transcoding", ["GRPCWire", "Messages"]),
-        ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
-        ("Transport", ["GRPCWire", "HTTP2Session"]),
+        ("Traces", ["GRPCWire"]),
+        (
+            "Observability",
+            ["Evidence", "GRPCWire", "Messages", "Rollouts", "Traces", "TrafficPolicy"]
+        ),
+        ("Transport", ["GRPCWire", "HTTP2Session", "Traces"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
         ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
@@ -25,7 +29,7 @@ internal import Testing
             "Serving",
             [
                 "GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy",
-                "Transcoding", "Transport", "Upstream",
+                "Traces", "Transcoding", "Transport", "Upstream",
             ]
         ),
         (
@@ -36,19 +40,21 @@ internal import Testing
             "ControlPlane",
             [
                 "CLibCrypto", "Evidence", "GRPCWire", "Messages", "Observability", "Rollouts",
-                "Serving", "StateStores", "TrafficPolicy", "Transcoding", "Transport", "Upstream",
-                "Webhooks",
+                "Serving", "StateStores", "Traces", "TrafficPolicy", "Transcoding", "Transport",
+                "Upstream", "Webhooks",
             ]
         ),
         (
             "Weir",
             [
                 "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages",
-                "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
+                "Serving", "StateStores", "Traces", "TrafficPolicy", "Transport", "Upstream",
+                "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),
         ("WeirSwiftProtobuf", ["Weir"]),
+        ("WeirTracing", ["Traces", "Transport", "Weir"]),
         ("HelloWorld", ["Weir"]),
         ("WeirGenerate", ["Messages"]),
         (
@@ -63,7 +69,7 @@ internal import Testing
     /// Modules of pure values, which tests run without sockets, files and clocks.
     static let pure = [
         "TrafficPolicy", "Evidence", "Rollouts", "GRPCWire", "HTTP2Session", "Observability",
-        "Transcoding",
+        "Traces", "Transcoding",
     ]
     /// The modules of the system and of swift-collections that a pure module may import.
     static let standard = ["Glibc", "Synchronization", "BasicContainers"]

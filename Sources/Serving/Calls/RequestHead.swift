@@ -27,8 +27,11 @@ struct RequestHead {
     private(set) var acceptsGzip = false
     /// Binary metadata that is not base64.
     private var invalidBinary: HeaderBlock.Field?
-    /// Whether a field of binary metadata has several values, which not every server separates.
-    private(set) var joinsBinary = false
+    /// Whether a field of binary metadata has several values, which not every server separates, or
+    /// is a trace context that is not base64.
+    private(set) var correctsBinary = false
+    /// The headers of the caller's trace.
+    private(set) var trace = TraceHeaders()
 
     init(_ headers: HeaderBlock) {
         for index in headers.fields.indices {
@@ -50,6 +53,11 @@ struct RequestHead {
             case .encoding: encoding = MessageEncoding(rawValue: headers.text(field))
             case .acceptEncoding:
                 acceptsGzip = MessageEncoding.acceptsGzip(headers.value(of: field))
+            case .traceParent: trace.found(parent: field, in: headers)
+            case .traceBinary:
+                trace.foundBinary()
+                // An invalid context counts as none.
+                if Base64.values(headers.value(of: field)) != .one { correctsBinary = true }
             default: if headers.isBinary(field) { checkBinary(field, headers) }
             }
         }
@@ -58,7 +66,7 @@ struct RequestHead {
     private mutating func checkBinary(_ field: HeaderBlock.Field, _ headers: HeaderBlock) {
         switch Base64.values(headers.value(of: field)) {
         case .one: break
-        case .several: joinsBinary = true
+        case .several: correctsBinary = true
         case .invalid: invalidBinary = invalidBinary ?? field
         }
     }

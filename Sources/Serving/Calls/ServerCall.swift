@@ -4,6 +4,7 @@ internal import Messages
 internal import NIOCore
 internal import Observability
 internal import Transport
+internal import Upstream
 
 /// One call, from its headers to its status: the half towards the client or `CallSource`. A
 /// subclass answers it.
@@ -31,7 +32,8 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private(set) var target: Target
     private(set) var stream = HTTP2Stream(id: 0, slot: 0)
     var state = ServerCallState()
-    private var startedAt: UInt64 = 0
+    /// In nanoseconds of the loop's clock.
+    private(set) var startedAt: UInt64 = 0
     /// In nanoseconds of the loop's clock.
     private(set) var deadline: UInt64?
     private var deadlineToken: Deadlines.Token?
@@ -39,7 +41,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Set for a call that began before the method was known to exist.
     private var provisional: ProvisionalCount?
     /// Set while a rollout counts the call: the point of its shard key, or nil.
-    private var shardPoint: UInt64?
+    private(set) var shardPoint: UInt64?
+    /// Nil unless the call is sampled.
+    private(set) var trace: CallTrace?
     /// Request bytes that are buffered.
     private var heldBytes = 0
     /// Bytes of all messages of the response and of the request, each with its prefix of 5 bytes.
@@ -87,6 +91,12 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Custom trailers of a status that Weir sends.
     var addedTrailers: Metadata { Metadata() }
+
+    /// The attempts at replicas that were begun.
+    var attempts: Int { 0 }
+
+    /// The replica of the last attempt, if the server traces calls.
+    var lastReplica: Replica? { nil }
 
     static let plainHeaders = HeaderBlock([":status": "200", "content-type": ContentType.grpc])
 
@@ -153,6 +163,10 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     @discardableResult
     final func start(_ request: RequestHead, tap: (any CallTap)? = nil) -> Bool {
         self.tap = tap
+        if request.trace.mayBeSampled || loop.samplesRoots {
+            trace = loop.tracing.flatMap { CallTrace.begin(self, $0) }
+            if let trace { tap?.began(trace) }
+        }
         answer(request)
         return state.isOpen
     }
@@ -327,6 +341,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         if let deadlineToken { loop.deadlines.clear(deadlineToken) }
         deadlineToken = nil
         deadline = nil
+        var ending: EndedCall?
         if isCounted {
             isCounted = false
             if !isShadow { loop.admission.requestEnded() }
@@ -334,10 +349,15 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             target.ended(
                 provisional, code, nanoseconds: nanoseconds, sent: sentBytes,
                 received: receivedBytes)
+            if let trace { target.ended(provisional, code, trace.exemplar(nanoseconds, loop.now)) }
             provisional = nil
             if let cohorts = target.cohorts {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
+            }
+            if trace != nil || target.slow != nil {
+                ending = traced(
+                    code, message(), nanoseconds: nanoseconds, tap: tap, byClient: byClient)
             }
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil
@@ -345,6 +365,11 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         }
         if heldBytes > 0 { _ = hold(0) }
         release()
+        // The release has ended the last attempt.
+        if let ending {
+            trace?.ended(ending)
+            trace = nil
+        }
         connection?.changed()
     }
 }

@@ -183,7 +183,9 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             if servedPort.servesEndpoints { router.countUnrouted() }
             return refuse(stream, unrouted(request, path, headers))
         }
-        if let error = resolved.refusal(on: loop, at: readTime) { return refuse(stream, error) }
+        if let error = resolved.refusal(on: loop, at: readTime) {
+            return refuse(stream, error, resolved.destinations.first?.target)
+        }
         let choice = request.withShardKey(in: headers) {
             resolved.choose(shardKey: $0, &loop.context.random)
         }
@@ -306,7 +308,8 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     }
 
     /// Answers a gRPC request without a call.
-    private func refuse(_ stream: HTTP2Stream, _ error: RPCError) {
+    private func refuse(_ stream: HTTP2Stream, _ error: RPCError, _ target: Target? = nil) {
+        loop.tracing?.refused(error, session.headers(of: stream), target, from: peer, at: readTime)
         var headers = HeaderBlock([
             ":status": "200", "content-type": ContentType.grpc,
             "grpc-status": "\(error.code.rawValue)",

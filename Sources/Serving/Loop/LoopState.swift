@@ -3,6 +3,7 @@ internal import HTTP2Session
 internal import Logging
 internal import NIOCore
 internal import Observability
+internal import Traces
 internal import Transport
 internal import Upstream
 
@@ -18,6 +19,10 @@ final class LoopState: @unchecked Sendable {
     let log: Logger
     let metrics: LoopMetrics
     let deadlines: Deadlines
+    /// Nil for a server that traces no calls.
+    let tracing: LoopTracing?
+    /// Whether calls can be sampled without a flag of their caller.
+    let samplesRoots: Bool
     private(set) var delay: LoopDelay
     var admission: Admission
     /// For the header `Date`.
@@ -27,7 +32,7 @@ final class LoopState: @unchecked Sendable {
 
     init(
         _ context: LoopContext, _ threads: CallThreads, _ limits: Limits, maxBufferedBytes: Int,
-        _ methodNames: MethodNames, _ log: Logger
+        _ methodNames: MethodNames, _ log: Logger, _ tracing: LoopTracing? = nil
     ) {
         eventLoop = context.eventLoop
         self.context = context
@@ -37,6 +42,8 @@ final class LoopState: @unchecked Sendable {
         self.log = log
         metrics = LoopMetrics(methodNames)
         deadlines = Deadlines(eventLoop)
+        self.tracing = tracing
+        samplesRoots = tracing.map { !$0.sampler.samplesOnlyByParent } ?? false
         delay = LoopDelay(limit: limits.maxQueueingDelay)
         admission = Admission(
             .init(

@@ -74,6 +74,8 @@ final class WebCall: CallSource {
 
     private var loop: LoopState { router.loop }
 
+    var system: String { form.system }
+
     /// Begins a call.
     ///
     /// - Parameter path: the method, resolved on the client's port.
@@ -84,6 +86,9 @@ final class WebCall: CallSource {
     ) -> WebCall? {
         if let error = path.refusal(on: router.loop, at: now) {
             var form = request.form
+            router.loop.tracing?.refused(
+                error, request.headers, path.destinations.first?.target, from: request.peer,
+                at: now, system: form.system)
             refuse(.refusal(error), &form, client)
             return nil
         }

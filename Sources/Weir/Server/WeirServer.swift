@@ -5,6 +5,7 @@ internal import NIOCore
 public import Serving
 internal import StateStores
 internal import Synchronization
+package import Traces
 internal import Upstream
 
 internal import class Foundation.ProcessInfo
@@ -61,6 +62,8 @@ public final class WeirServer: Sendable {
         public var takeOverTimeout: Duration?
         /// The limits of the data plane.
         public var limits = Limits()
+        /// How calls are traced; nil to create no spans.
+        package var traces: TraceSettings?
         /// The server's log.
         public var log = Logger(label: "weir")
         /// Returns the number of lost log lines, for `weir_log_lines_lost_total` in `/metrics`; nil
@@ -82,6 +85,8 @@ public final class WeirServer: Sendable {
     }
 
     private let configuration: Configuration
+    /// The ended spans of this server, for its exporter; nil if it creates none.
+    package var spanQueue: SpanQueue? { configuration.traces?.queue }
     private let dataPlane: DataPlane
     let controlPlane: ControlPlane
     private let security: Security
@@ -96,7 +101,8 @@ public final class WeirServer: Sendable {
         notifier = ServiceNotifier(log: configuration.log)
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
-            namesBackends: configuration.namesBackends, log: configuration.log)
+            namesBackends: configuration.namesBackends, log: configuration.log,
+            tracing: configuration.traces)
         var bounds = HistoryBounds()
         bounds.revisions = max(1, configuration.keptRevisions)
         bounds.age = configuration.keptRevisionAge

@@ -1,0 +1,43 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Traces
+internal import Transport
+
+/// The headers of a request that connect it to a trace. They are read from the header block when
+/// they are needed, which is only for sampled calls.
+struct TraceHeaders {
+    /// Whether the caller may have set the flag of a sampled trace: `context` must be read.
+    private(set) var mayBeSampled = false
+
+    /// The longest base64 text that is decoded.
+    private static let maxBinaryBytes = 64
+
+    mutating func found(parent field: HeaderBlock.Field, in headers: HeaderBlock) {
+        if TraceContext.mayBeSampled(headers.value(of: field)) { mayBeSampled = true }
+    }
+
+    mutating func foundBinary() { mayBeSampled = true }
+
+    /// The caller's context; nil without a valid one. Reads `grpc-trace-bin` if the request has no
+    /// valid `traceparent`. Two headers with one name count as none.
+    static func context(in headers: HeaderBlock) -> TraceContext? {
+        if let context = parent(in: headers) { return context }
+        let fields = headers.all(.traceBinary)
+        guard let field = fields.first, fields.count == 1, field.value.count <= maxBinaryBytes,
+            let bytes = Base64.decode(headers.array(field))
+        else { return nil }
+        return TraceContext(binary: bytes)
+    }
+
+    private static func parent(in headers: HeaderBlock) -> TraceContext? {
+        let fields = headers.all(.traceParent)
+        guard let field = fields.first, fields.count == 1 else { return nil }
+        return TraceContext(parent: headers.value(of: field))
+    }
+
+    /// The value of `tracestate`, which is valid only together with a `traceparent`.
+    static func state(in headers: HeaderBlock) -> String {
+        guard parent(in: headers) != nil else { return "" }
+        return TraceState.joined(headers.all(.traceState).map { headers.array($0) })
+    }
+}
