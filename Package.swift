@@ -118,6 +118,8 @@ let package = Package(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
+        module("OTLP", ["GRPCClient", "Transport", "Messages", "GRPCWire", logging]),
+
         .target(
             name: "Console",
             dependencies: ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"],
@@ -156,7 +158,7 @@ let package = Package(
             "Weir",
             [
                 "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
-                "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
+                "OTLP", "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
                 nioCore,
                 systemPackage,
                 logging,
@@ -172,7 +174,7 @@ let package = Package(
         .executableTarget(
             name: "WeirCLI",
             dependencies: [
-                "Weir", "ControlPlane", "StateStores", "Serving", "Upstream", "Transport",
+                "Weir", "ControlPlane", "StateStores", "Serving", "Upstream", "OTLP", "Transport",
                 "HelloWorld", "Messages", "MessageYAML", "GRPCWire", "CExecInfo", systemPackage,
                 arguments, logging,
             ],
@@ -222,6 +224,7 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
+        tests("OTLPTests", ["OTLP", "Messages", "GRPCWire", "Transport", logging]),
         tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
         tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),

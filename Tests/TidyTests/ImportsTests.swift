@@ -15,6 +15,7 @@ internal import Testing
         ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
+        ("OTLP", ["GRPCClient", "GRPCWire", "Messages", "Transport"]),
         ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
@@ -43,7 +44,7 @@ internal import Testing
         (
             "Weir",
             [
-                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages",
+                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "OTLP",
                 "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
@@ -55,7 +56,7 @@ internal import Testing
             "WeirCLI",
             [
                 "CExecInfo", "ControlPlane", "GRPCWire", "HelloWorld", "MessageYAML", "Messages",
-                "Serving", "StateStores", "Transport", "Upstream", "Weir",
+                "OTLP", "Serving", "StateStores", "Transport", "Upstream", "Weir",
             ]
         ),
     ]

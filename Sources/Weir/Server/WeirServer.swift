@@ -2,6 +2,7 @@ internal import Console
 internal import ControlPlane
 public import Logging
 internal import NIOCore
+public import OTLP
 public import Serving
 internal import StateStores
 internal import Synchronization
@@ -61,6 +62,8 @@ public final class WeirServer: Sendable {
         public var takeOverTimeout: Duration?
         /// The limits of the data plane.
         public var limits = Limits()
+        /// The export of spans and log records; nil for none.
+        public var export: OTLPSettings?
         /// The server's log.
         public var log = Logger(label: "weir")
         /// Returns the number of lost log lines, for `weir_log_lines_lost_total` in `/metrics`; nil
@@ -86,6 +89,7 @@ public final class WeirServer: Sendable {
     let controlPlane: ControlPlane
     private let security: Security
     private let notifier: ServiceNotifier
+    private let exporting = Mutex<OTLPExport?>(nil)
     private let following = Mutex<Task<Void, Never>?>(nil)
 
     /// Creates a server that can route to handlers; each of `backends` becomes a backend under its
@@ -104,6 +108,7 @@ public final class WeirServer: Sendable {
         (facts.version, facts.commit) = (Self.version, Self.commit)
         facts.lostLogLines = configuration.lostLogLines
         facts.certificates = { [security] in security.certificates }
+        facts.exports = { [exporting] in exporting.withLock { $0 }?.counts ?? [] }
         controlPlane = ControlPlane(
             dataPlane: dataPlane, handlers: backends, access: security.access,
             adminHosts: AdminHosts(
@@ -128,6 +133,7 @@ public final class WeirServer: Sendable {
     package func startUnready() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
         let webhooks = try configuration.security.webhooks()
+        try startExport()
         do {
             let store = try await openStore()
             let (copy, lacksCopy) = await openCopy()
@@ -150,6 +156,19 @@ public final class WeirServer: Sendable {
             await controlPlane.stop()
             try? await dataPlane.shutDown()
             throw error
+        }
+    }
+
+    private func startExport() throws {
+        guard let settings = configuration.export else { return }
+        do throws(TLSFailure) {
+            let export = try OTLPExport(
+                settings, version: Self.version, name: configuration.name, log: configuration.log)
+            export.start()
+            exporting.withLock { $0 = export }
+        } catch {
+            throw SecuritySettings.Failure(
+                description: "TLS of the export: \(error.description)")
         }
     }
 
@@ -359,6 +378,8 @@ public final class WeirServer: Sendable {
         following.withLock { $0?.cancel() }
         await controlPlane.endWatches()
         await dataPlane.closeConnections()
+        // Includes the records of the calls that have just ended.
+        await exporting.withLock { $0 }?.stop()
         await controlPlane.stop()
         try await dataPlane.shutDown()
     }

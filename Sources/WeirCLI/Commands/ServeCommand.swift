@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
 internal import HelloWorld
-internal import Logging
 internal import Messages
 internal import Serving
 internal import Upstream
@@ -40,6 +39,10 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup(title: "State") var state: StoreOptions
 
     @OptionGroup(title: "Security") var security: SecurityOptions
+
+    @OptionGroup(title: "Export") var export: ExportOptions
+
+    @OptionGroup(title: "Log") var logging: LogOptions
 
     @Option(
         name: [.customShort("f"), .long],
@@ -140,8 +143,8 @@ struct ServeCommand: AsyncParsableCommand {
         if listLimits { return try Output.print(Self.table(limits)) }
         ProcessSetup.ignoreUnusedSignals()
         CrashTrace.install()
-        LoggingSystem.bootstrap { BackgroundLog(label: $0) }
-        defer { BackgroundLog.flush() }
+        logging.install()
+        defer { ThrottledLog.standardError.flush() }
         let fileLimit = FileLimit.raised()
         let document = try file.map { try YAMLFile($0) }
         let desired: Weir_Admin_V1_Configuration? = try document?.message()
@@ -150,6 +153,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.admin = try Address(argument: admin)
         configuration.metrics = try metrics.map { try Address(argument: $0) }
         configuration.security = security.settings
+        configuration.export = try export.settings()
         configuration.namesBackends = !hideBackends
         configuration.servesConsole = !noConsole
         let isNamed = state.store != nil || state.stateDir != nil
