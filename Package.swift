@@ -97,6 +97,7 @@ let package = Package(
         module("Messages", ["CProtobufC", "CWeirProtos"]),
         module("MessageYAML", ["Messages", yams]),
         module("Transcoding", ["Messages", "GRPCWire"]),
+        module("Traces", ["GRPCWire"]),
         .target(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
@@ -118,7 +119,7 @@ let package = Package(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
-        module("OTLP", ["GRPCClient", "Transport", "Messages", "GRPCWire", logging]),
+        module("OTLP", ["GRPCClient", "Transport", "Traces", "Messages", "GRPCWire", logging]),
 
         .target(
             name: "Console",
@@ -138,7 +139,7 @@ let package = Package(
         module(
             "Serving",
             [
-                "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
+                "Upstream", "Observability", "Transcoding", "Traces", "Transport", "HTTP2Session",
                 "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
             ]),
         module(
@@ -158,10 +159,8 @@ let package = Package(
             "Weir",
             [
                 "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
-                "OTLP", "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
-                nioCore,
-                systemPackage,
-                logging,
+                "OTLP", "Webhooks", "Transport", "Traces", "Messages", "GRPCWire", "TrafficPolicy",
+                "CBuildInfo", nioCore, systemPackage, logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
@@ -204,6 +203,7 @@ let package = Package(
             path: "Tests/StoreFaults", swiftSettings: settings),
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
+        tests("TracesTests", ["Traces"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
         tests("EvidenceTests", ["Evidence", "TestSupport"]),
         tests("RolloutsTests", ["Rollouts", "Evidence", "TrafficPolicy"]),
@@ -224,7 +224,7 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
-        tests("OTLPTests", ["OTLP", "Messages", "GRPCWire", "Transport", logging]),
+        tests("OTLPTests", ["OTLP", "Traces", "Messages", "GRPCWire", "Transport", logging]),
         tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
         tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
@@ -234,8 +234,8 @@ let package = Package(
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "Rollouts", "TestSupport",
-                "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
+                "Serving", "Upstream", "Traces", "Transport", "Observability", "Rollouts",
+                "TestSupport", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
                 nioPosix, logging,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
@@ -272,7 +272,10 @@ let package = Package(
             ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),
         tests(
             "WeirTests",
-            ["Weir", "HelloWorld", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf, logging]),
+            [
+                "Weir", "HelloWorld", "Traces", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf,
+                logging,
+            ]),
     ]
 )
 

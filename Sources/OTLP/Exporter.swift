@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Logging
 internal import Synchronization
+package import Traces
 
 /// The counts of an exporter since its start.
 package struct ExportFigures: Equatable, Sendable {
@@ -20,13 +21,12 @@ package struct ExportFigures: Equatable, Sendable {
     package var isUp = true
 }
 
-/// Exports records of one kind in batches, in the background. A thread that adds a record never
-/// waits for the collector.
+/// Exports records of one kind in batches, in the background.
 ///
 /// ```
-///   add --> queue (bounded) --batch full, or interval over--> request --> collector
-///             '-- full: dropped                  ^               |
-///                                                '----- wait ----' retry
+///   queue (bounded) --batch full, or interval over--> request --> collector
+///     '-- full: dropped                  ^               |
+///                                        '----- wait ----' retry
 /// ```
 package final class Exporter<Record: Sendable>: Sendable {
     /// The longest request, in bytes, before compression: most collectors accept 4 MiB.
@@ -45,7 +45,6 @@ package final class Exporter<Record: Sendable>: Sendable {
     }
 
     private struct State {
-        var pending: PendingRecords<Record>
         var figures = ExportFigures()
         /// Whether the server stops: each batch gets one attempt.
         var isEnding = false
@@ -54,12 +53,14 @@ package final class Exporter<Record: Sendable>: Sendable {
         var pause: Task<Void, Never>?
     }
 
+    /// Receives the records. Appending never waits for the collector.
+    package let queue: BoundedQueue<Record>
     private let name: String
     private let batch: Int
     private let interval: Duration
     private let surroundings: Surroundings
     private let log: Logger
-    private let state: Mutex<State>
+    private let state = Mutex(State())
     private let bell: AsyncStream<Void>.Continuation
     private let rings: AsyncStream<Void>
 
@@ -72,30 +73,17 @@ package final class Exporter<Record: Sendable>: Sendable {
         interval = bounds.interval
         self.surroundings = surroundings
         self.log = log
-        state = Mutex(State(pending: PendingRecords(capacity: bounds.maxQueued)))
         (rings, bell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-    }
-
-    /// Adds a record, or drops it if the queue is full.
-    package func add(_ record: Record) {
-        let isFull = state.withLock { state in
-            state.pending.add(record)
-            return state.pending.count == batch
-        }
-        if isFull { bell.yield() }
-    }
-
-    /// Adds records in order.
-    package func add(contentsOf records: some Sequence<Record>) {
-        for record in records { add(record) }
+        queue = BoundedQueue(capacity: bounds.maxQueued)
+        queue.notify(at: batch) { [bell] in bell.yield() }
     }
 
     /// The counts.
     package var figures: ExportFigures {
         state.withLock { state in
             var figures = state.figures
-            figures.queueFull = state.pending.dropped
-            figures.queued = state.pending.count
+            figures.queueFull = queue.dropped
+            figures.queued = queue.count
             return figures
         }
     }
@@ -132,11 +120,8 @@ package final class Exporter<Record: Sendable>: Sendable {
         await tasks.first?.value
         timer.cancel()
         for task in tasks { task.cancel() }
-        let left = state.withLock { state in
-            let left = state.pending.take(.max).count
-            state.figures.failed &+= UInt64(left)
-            return left
-        }
+        let left = queue.take(upTo: .max).count
+        state.withLock { $0.figures.failed &+= UInt64(left) }
         if left > 0 {
             log.warning("\(name) were lost at the end", metadata: ["count": "\(left)"])
         }
@@ -144,7 +129,7 @@ package final class Exporter<Record: Sendable>: Sendable {
 
     private func exportAll() async {
         while !Task.isCancelled {
-            let records = state.withLock { $0.pending.take(batch) }
+            let records = queue.take(upTo: batch)
             guard !records.isEmpty else { return }
             await export(records)
             let isHopeless = state.withLock { $0.isEnding && !$0.figures.isUp }

@@ -1,3 +1,5 @@
+package import Traces
+
 /// A log record, as OTLP sends it.
 package struct LogRecord: Equatable, Sendable {
     /// The severities of OTLP that Weir uses.
@@ -18,23 +20,6 @@ package struct LogRecord: Equatable, Sendable {
         }
     }
 
-    /// The value of an attribute.
-    package enum Value: Equatable, Sendable {
-        case string(String)
-        case int(Int64)
-        case double(Double)
-        case bool(Bool)
-    }
-
-    /// An attribute.
-    package struct Attribute: Equatable, Sendable {
-        package var name: String
-        package var value: Value
-
-        /// An attribute.
-        package init(_ name: String, _ value: Value) { (self.name, self.value) = (name, value) }
-    }
-
     /// Nanoseconds since 1970.
     package var time: UInt64
     package var severity = Severity.info
@@ -43,12 +28,8 @@ package struct LogRecord: Equatable, Sendable {
     /// Text for operators.
     package var body: String
     package var attributes: [Attribute] = []
-    /// 16 bytes; empty if the record does not belong to a trace.
-    package var traceID: [UInt8] = []
-    /// 8 bytes; empty if the record does not belong to a span.
-    package var spanID: [UInt8] = []
-    /// The flags of the trace (W3C Trace Context).
-    package var traceFlags: UInt8 = 0
+    /// The span to which the record belongs; nil for none.
+    package var context: TraceContext?
 
     /// A record.
     package init(time: UInt64, body: String) { (self.time, self.body) = (time, body) }

@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Traces
 internal import Transport
 
 /// Settings that a command has as options; each takes precedence over the variables.
@@ -13,6 +14,7 @@ package enum OTLPOption: String, CaseIterable, Sendable {
     case compression = "--otlp-compression"
     case serviceName = "--otlp-service-name"
     case attributes = "--otlp-attributes"
+    case ratio = "--trace-ratio"
 }
 
 /// Settings from OpenTelemetry's environment variables ("OpenTelemetry Environment Variable
@@ -38,6 +40,7 @@ extension OTLPSettings {
                 description: "\(option.rawValue) requires \(OTLPOption.endpoint.rawValue) or "
                     + "OTEL_EXPORTER_OTLP_ENDPOINT")
         }
+        if let sampler = try source.sampler() { self.sampler = sampler }
         if let attributes = try source.attributes() { resource.merge(attributes) { $1 } }
         if let name = try source.serviceName() { resource["service.name"] = name }
     }
@@ -195,6 +198,21 @@ private struct SettingSource {
             }
         }
         return metadata
+    }
+
+    func sampler() throws(OTLPSettings.Invalid) -> TraceSampler? {
+        let ratio = option(.ratio)
+        guard let setting = ratio ?? variable("OTEL_TRACES_SAMPLER") else { return nil }
+        let argument = ratio ?? variable("OTEL_TRACES_SAMPLER_ARG")
+        do throws(TraceSampler.Invalid) {
+            return try TraceSampler(
+                name: ratio == nil ? setting.text : "parentbased_traceidratio",
+                argument: argument?.text)
+        } catch {
+            let names = [setting.name, ratio == nil ? argument?.name : nil].compactMap { $0 }
+            throw OTLPSettings.Invalid(
+                description: "\(names.joined(separator: ", ")): \(error.description)")
+        }
     }
 
     func attributes() throws(OTLPSettings.Invalid) -> [(String, String)]? {

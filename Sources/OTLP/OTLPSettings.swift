@@ -1,4 +1,5 @@
 public import GRPCWire
+package import Traces
 public import Transport
 
 /// Where a server sends its spans and log records: collectors that speak OTLP over gRPC.
@@ -42,6 +43,15 @@ public struct OTLPSettings: Sendable, Equatable {
     /// The attributes of the resource that records describe, by name. The server adds
     /// `service.version`, `service.instance.id` and `telemetry.sdk.*` unless they are set.
     public var resource = ["service.name": "weir"]
+
+    /// Decides which calls are traced from their start.
+    package var sampler = TraceSampler()
+    /// The most calls a second that are traced at their end, because they failed, were slow or
+    /// differed in a shadow, although they were not sampled at their start. 0 for none.
+    public var lateCallsPerSecond = 10
+
+    /// Samples calls whose caller did not decide, with this probability from 0 to 1.
+    public mutating func sampleCalls(ratio: Double) { sampler = TraceSampler(ratio: ratio) }
 
     /// Exports nothing.
     public init() {}

@@ -1,17 +1,26 @@
 internal import Messages
+internal import Traces
 
 // Conversions of records to messages.
 
 extension Otlp_AnyValue {
     init(string: String) { self.init(value: .stringValue(string)) }
 
-    init(_ value: LogRecord.Value) {
+    init(_ value: Attribute.Value) {
         switch value {
         case .string(let text): self.init(value: .stringValue(text))
         case .int(let number): self.init(value: .intValue(number))
         case .double(let number): self.init(value: .doubleValue(number))
         case .bool(let bool): self.init(value: .boolValue(bool))
+        case .array(let values):
+            self.init(value: .arrayValue(.init(values: values.map { Otlp_AnyValue($0) })))
         }
+    }
+}
+
+extension [Otlp_KeyValue] {
+    init(_ attributes: [Attribute]) {
+        self = attributes.map { Otlp_KeyValue(key: $0.name, value: Otlp_AnyValue($0.value)) }
     }
 }
 
@@ -33,12 +42,45 @@ extension Otlp_LogRecord {
         severityNumber = record.severity.rawValue
         severityText = record.severity.text
         body = Otlp_AnyValue(string: record.body)
-        attributes = record.attributes.map {
-            Otlp_KeyValue(key: $0.name, value: Otlp_AnyValue($0.value))
-        }
-        flags = UInt32(record.traceFlags)
-        traceId = record.traceID
-        spanId = record.spanID
+        attributes = .init(record.attributes)
         eventName = record.eventName
+        guard let context = record.context else { return }
+        flags = UInt32(context.flags.rawValue)
+        traceId = context.traceID.bytes
+        spanId = context.spanID.bytes
+    }
+}
+
+extension Otlp_Span {
+    /// Bits of `flags`: whether the next one is known, and whether the parent is in another process.
+    private static let (knowsRemote, isRemote): (UInt32, UInt32) = (0x100, 0x200)
+
+    init(_ span: TraceSpan) {
+        self.init()
+        traceId = span.context.traceID.bytes
+        spanId = span.context.spanID.bytes
+        parentSpanId = span.parent?.bytes ?? []
+        traceState = span.state
+        flags =
+            UInt32(span.context.flags.rawValue) | Self.knowsRemote
+            | (span.parentIsRemote ? Self.isRemote : 0)
+        name = span.name
+        kind = span.kind.rawValue
+        startTimeUnixNano = span.startedAt
+        endTimeUnixNano = span.endedAt
+        attributes = .init(span.attributes)
+        events = span.events.map {
+            Event(timeUnixNano: $0.time, name: $0.name, attributes: .init($0.attributes))
+        }
+        links = span.links.map { link in
+            Link(
+                traceId: link.context.traceID.bytes, spanId: link.context.spanID.bytes,
+                attributes: .init(link.attributes), flags: UInt32(link.context.flags.rawValue))
+        }
+        switch span.status {
+        case .unset: break
+        case .ok: status = Otlp_Status(code: 1)
+        case .error(let message): status = Otlp_Status(message: message, code: 2)
+        }
     }
 }

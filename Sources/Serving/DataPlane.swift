@@ -3,6 +3,7 @@ package import NIOCore
 internal import NIOPosix
 package import Observability
 internal import Synchronization
+package import Traces
 package import Transport
 internal import Upstream
 
@@ -27,7 +28,11 @@ package final class DataPlane: Sendable {
     /// - Parameters:
     ///   - loops: the number of event loops; usually one per core.
     ///   - namesBackends: whether responses name the backend, in `x-serve-backend`.
-    package init(loops count: Int, limits: Limits, namesBackends: Bool, log: Logger) {
+    ///   - tracing: nil to trace no calls; then the headers of traces pass unchanged.
+    package init(
+        loops count: Int, limits: Limits, namesBackends: Bool, log: Logger,
+        tracing: TraceSettings? = nil
+    ) {
         let limits = limits.bounded
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         self.group = group
@@ -57,7 +62,7 @@ package final class DataPlane: Sendable {
                 ConnectionLoop($0), viaMark: viaMark, http2Limits: limits.upstreamHTTP2)
             let loop = LoopState(
                 context, threads, limits, maxBufferedBytes: limits.maxBufferedBytes / count,
-                methodNames, log)
+                methodNames, log, tracing.map { LoopTracing($0, context, loops: count) })
             return ServingLoop(loop, comparer, namesBackends: namesBackends)
         }
     }

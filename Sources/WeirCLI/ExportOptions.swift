@@ -70,6 +70,20 @@ struct ExportOptions: ParsableArguments {
             valueName: "attributes"))
     var otlpAttributes: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The share of calls to trace if the caller did not decide, 0 to 1 (default: "
+                + "$OTEL_TRACES_SAMPLER and $OTEL_TRACES_SAMPLER_ARG, or 0).", valueName: "ratio"),
+        transform: Bounded.decimal(0...1))
+    var traceRatio: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Also trace calls that failed, were slow or differed in a shadow, at most this many a "
+                + "second, 0 to 10000.", valueName: "count"),
+        transform: Bounded.whole(0...10_000))
+    var traceLate = 10
+
     /// Nil if nothing is exported.
     func settings() throws(ValidationError) -> OTLPSettings? {
         let given: [OTLPOption: String?] = [
@@ -78,11 +92,14 @@ struct ExportOptions: ParsableArguments {
             .certificate: otlpCa, .clientCertificate: otlpCert, .clientKey: otlpKey,
             .serverName: otlpServerName, .serviceName: otlpServiceName,
             .attributes: otlpAttributes,
+            .ratio: traceRatio.map { "\($0)" },
         ]
         do throws(OTLPSettings.Invalid) {
-            return try OTLPSettings(
+            var settings = try OTLPSettings(
                 environment: ProcessInfo.processInfo.environment,
                 options: given.compactMapValues { $0 })
+            settings?.lateCallsPerSecond = traceLate
+            return settings
         } catch {
             throw ValidationError(error.description)
         }

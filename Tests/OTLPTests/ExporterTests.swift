@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import Logging
 internal import Synchronization
 internal import Testing
+internal import Traces
 
 @testable internal import OTLP
 
@@ -70,7 +71,7 @@ private final class Script: Sendable {
     func end() async {
         let script = Script()
         let exporter = script.exporter(queue(10, batch: 3))
-        for number in 0..<8 { exporter.add(number) }
+        for number in 0..<8 { exporter.add([number]) }
         exporter.start()
         await exporter.stop(within: Script.never)
         #expect(script.requests == [[0, 1, 2], [3, 4, 5], [6, 7]])
@@ -82,7 +83,7 @@ private final class Script: Sendable {
         let script = Script()
         let exporter = script.exporter(queue(10, batch: 2))
         exporter.start()
-        exporter.add(contentsOf: [1, 2])
+        exporter.add([1, 2])
         while exporter.figures.exported < 2 { await Task.yield() }
         #expect(script.requests == [[1, 2]])
         await exporter.stop(within: Script.never)
@@ -92,7 +93,7 @@ private final class Script: Sendable {
     func bound() async {
         let script = Script()
         let exporter = script.exporter(queue(3, batch: 100))
-        for number in 0..<5 { exporter.add(number) }
+        for number in 0..<5 { exporter.add([number]) }
         #expect(exporter.figures.queued == 3)
         exporter.start()
         await exporter.stop(within: Script.never)
@@ -110,7 +111,7 @@ private final class Script: Sendable {
             ])
         let exporter = script.exporter(queue(10, batch: 2))
         exporter.start()
-        exporter.add(contentsOf: [1, 2])
+        exporter.add([1, 2])
         while exporter.figures.rejected == 0 { await Task.yield() }
         // The collector reports more rejected records than it got.
         #expect(exporter.figures == ExportFigures(rejected: 2))
@@ -124,10 +125,10 @@ private final class Script: Sendable {
         let script = Script([failure(.unimplemented)])
         let exporter = script.exporter(queue(10, batch: 2))
         exporter.start()
-        exporter.add(contentsOf: [1, 2])
+        exporter.add([1, 2])
         while exporter.figures.failed == 0 { await Task.yield() }
         #expect(exporter.figures == ExportFigures(failed: 2, isUp: false))
-        exporter.add(contentsOf: [3, 4])
+        exporter.add([3, 4])
         while exporter.figures.exported == 0 { await Task.yield() }
         #expect(exporter.figures == ExportFigures(exported: 2, failed: 2))
         await exporter.stop(within: Script.never)
@@ -137,7 +138,7 @@ private final class Script: Sendable {
     func endWithoutCollector() async {
         let script = Script([failure(.unavailable)])
         let exporter = script.exporter(queue(10, batch: 3))
-        for number in 0..<8 { exporter.add(number) }
+        for number in 0..<8 { exporter.add([number]) }
         await exporter.stop(within: Script.never)
         #expect(exporter.figures == ExportFigures(failed: 8))
         #expect(script.requests.isEmpty)
@@ -148,7 +149,7 @@ private final class Script: Sendable {
         let script = Script(hangs: true)
         let exporter = script.exporter(queue(10, batch: 2))
         exporter.start()
-        exporter.add(contentsOf: [1, 2, 3, 4, 5])
+        exporter.add([1, 2, 3, 4, 5])
         while script.requests.isEmpty { await Task.yield() }
         await exporter.stop(within: .zero)
         #expect(exporter.figures.queued == 0)
@@ -159,7 +160,7 @@ private final class Script: Sendable {
         let script = Script()
         let half = script.exporter(
             queue(10, batch: 4), bytesPerRecord: Exporter<Int>.maxRequestBytes / 2)
-        half.add(contentsOf: [1, 2, 3, 4])
+        half.add([1, 2, 3, 4])
         half.start()
         await half.stop(within: Script.never)
         #expect(script.requests == [[1, 2, 3, 4], [1, 2], [3, 4]])
@@ -169,7 +170,7 @@ private final class Script: Sendable {
             (Exporter<Int>.maxRequestBytes + 1, ExportFigures(tooLarge: 1)),
         ] {
             let one = Script().exporter(queue(10, batch: 4), bytesPerRecord: bytes)
-            one.add(1)
+            one.add([1])
             one.start()
             await one.stop(within: Script.never)
             #expect(one.figures == figures)
@@ -185,5 +186,11 @@ extension ExportFigures {
         self.init()
         (self.exported, self.queueFull, self.rejected) = (exported, queueFull, rejected)
         (self.failed, self.tooLarge, self.isUp) = (failed, tooLarge, isUp)
+    }
+}
+
+extension Exporter {
+    fileprivate func add(_ records: [Record]) {
+        for record in records { queue.append(record) }
     }
 }

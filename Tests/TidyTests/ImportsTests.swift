@@ -12,10 +12,11 @@ internal import Testing
         ("Messages", ["CProtobufC"]),
         ("MessageYAML", ["Messages"]),
         ("Transcoding", ["GRPCWire", "Messages"]),
+        ("Traces", ["GRPCWire"]),
         ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
-        ("OTLP", ["GRPCClient", "GRPCWire", "Messages", "Transport"]),
+        ("OTLP", ["GRPCClient", "GRPCWire", "Messages", "Traces", "Transport"]),
         ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
@@ -26,7 +27,7 @@ internal import Testing
             "Serving",
             [
                 "GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy",
-                "Transcoding", "Transport", "Upstream",
+                "Traces", "Transcoding", "Transport", "Upstream",
             ]
         ),
         (
@@ -45,7 +46,8 @@ internal import Testing
             "Weir",
             [
                 "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "OTLP",
-                "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
+                "Serving", "StateStores", "Traces", "TrafficPolicy", "Transport", "Upstream",
+                "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),
@@ -64,7 +66,7 @@ internal import Testing
     /// Modules of pure values, which tests run without sockets, files and clocks.
     static let pure = [
         "TrafficPolicy", "Evidence", "Rollouts", "GRPCWire", "HTTP2Session", "Observability",
-        "Transcoding",
+        "Traces", "Transcoding",
     ]
     /// The modules of the system and of swift-collections that a pure module may import.
     static let standard = ["Glibc", "Synchronization", "BasicContainers"]

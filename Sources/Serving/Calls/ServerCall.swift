@@ -4,6 +4,7 @@ internal import Messages
 internal import NIOCore
 internal import Observability
 internal import Transport
+internal import Upstream
 
 /// One call, from its headers to its status: the half towards the client or `CallSource`. A
 /// subclass answers it.
@@ -40,6 +41,8 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private var provisional: ProvisionalCount?
     /// Set while a rollout counts the call: the point of its shard key, or nil.
     private var shardPoint: UInt64?
+    /// Nil unless the call is sampled.
+    private(set) var trace: CallTrace?
     /// Request bytes that are buffered.
     private var heldBytes = 0
     /// Bytes of all messages of the response and of the request, each with its prefix of 5 bytes.
@@ -87,6 +90,12 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Custom trailers of a status that Weir sends.
     var addedTrailers: Metadata { Metadata() }
+
+    /// The attempts at replicas that were begun.
+    var attempts: Int { 0 }
+
+    /// The replica of the last attempt, if the server traces calls.
+    var lastReplica: Replica? { nil }
 
     static let plainHeaders = HeaderBlock([":status": "200", "content-type": ContentType.grpc])
 
@@ -153,6 +162,10 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     @discardableResult
     final func start(_ request: RequestHead, tap: (any CallTap)? = nil) -> Bool {
         self.tap = tap
+        if let tracing = loop.tracing, let trace = tracing.begin(self, request.trace) {
+            self.trace = trace
+            tap?.began(trace)
+        }
         answer(request)
         return state.isOpen
     }
@@ -327,6 +340,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         if let deadlineToken { loop.deadlines.clear(deadlineToken) }
         deadlineToken = nil
         deadline = nil
+        var ending: EndedCall?
         if isCounted {
             isCounted = false
             if !isShadow { loop.admission.requestEnded() }
@@ -339,12 +353,54 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
+            ending = loop.tracing.flatMap {
+                traced($0, code, message(), nanoseconds: nanoseconds, byClient: byClient)
+            }
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil
             source?.ended(code, message(), nanoseconds: nanoseconds)
         }
         if heldBytes > 0 { _ = hold(0) }
         release()
+        // The release has ended the last attempt.
+        if let ending {
+            trace?.ended(ending)
+            trace = nil
+        }
         connection?.changed()
+    }
+
+    /// The facts for the span of a sampled call; nil for another one, which may be exported late.
+    private func traced(
+        _ tracing: LoopTracing, _ code: StatusCode, _ message: @autoclosure () -> String,
+        nanoseconds: UInt64, byClient: Bool
+    ) -> EndedCall? {
+        if trace != nil { return facts(code, message(), nanoseconds: nanoseconds) }
+        guard let slow = target.slow, !byClient else { return nil }
+        let isSlow = slow.include(nanoseconds: nanoseconds, at: startedAt &+ nanoseconds)
+        let hasFailed = code != .ok && code.isServerFault
+        guard hasFailed || isSlow || tap != nil else { return nil }
+        let headers = requestHeaders
+        let traceHeaders = RequestHead(headers).trace
+        let late = LateCall(
+            call: facts(code, message(), nanoseconds: nanoseconds),
+            context: traceHeaders.context(in: headers), state: traceHeaders.state(in: headers),
+            wall: tracing.wall)
+        guard hasFailed || isSlow else {
+            tap?.ended(untraced: late)
+            return nil
+        }
+        tracing.offer(late, hasFailed ? .failed : .slow)
+        return nil
+    }
+
+    private func facts(_ code: StatusCode, _ message: String, nanoseconds: UInt64) -> EndedCall {
+        let headers = requestHeaders
+        return EndedCall(
+            target: target, code: code, message: message, startedAt: startedAt,
+            nanoseconds: nanoseconds, peer: peer,
+            authority: headers.first(.authority).map { headers.text($0) } ?? "",
+            system: source?.system ?? "grpc", shardPoint: shardPoint, attempts: attempts,
+            replica: lastReplica)
     }
 }

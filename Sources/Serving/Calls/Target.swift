@@ -14,6 +14,10 @@ final class Target {
     private var unknownMethod: UnknownMethod?
     /// Where the calls are counted for a rollout of the endpoint; nil without one.
     let cohorts: CohortSide?
+    /// The revision of the endpoint; 0 for Weir's own services.
+    let revision: UInt64
+    /// Which calls of the endpoint are slow; nil if no late calls are exported.
+    let slow: SlowCalls?
     /// The trailers of a successful call without trailing metadata.
     let okTrailers: PreparedHeaders
     /// The trailer that names the backend, if responses do.
@@ -22,10 +26,15 @@ final class Target {
     /// - Parameters:
     ///   - isNamed: whether responses name the backend, in `x-serve-backend`.
     ///   - unknownMethod: nil for a method that exists.
+    ///   - revision: of the endpoint.
+    ///   - slow: nil if slow calls are not exported.
     init(
         _ key: CallKey, isNamed: Bool, unknownMethod: UnknownMethod? = nil,
-        cohorts: CohortSide? = nil, _ metrics: LoopMetrics
+        cohorts: CohortSide? = nil, revision: UInt64 = 0, slow: SlowCalls? = nil,
+        _ metrics: LoopMetrics
     ) {
+        self.revision = revision
+        self.slow = slow
         self.key = key
         self.cohorts = cohorts
         self.unknownMethod = unknownMethod
@@ -37,6 +46,13 @@ final class Target {
         var trailers = HeaderBlock(["grpc-status": "0"])
         trailers.append(nameTrailers)
         okTrailers = PreparedHeaders(trailers)
+    }
+
+    /// The method in spans: without the first slash, and `_OTHER` if it may not exist, because a
+    /// client can send any name.
+    var tracedMethod: String {
+        guard unknownMethod?.isAnswered ?? true else { return "_OTHER" }
+        return key.method.hasPrefix("/") ? String(key.method.dropFirst()) : key.method
     }
 
     /// Counts a request that a shadow's proportion selected.

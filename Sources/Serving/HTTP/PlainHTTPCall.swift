@@ -116,6 +116,12 @@ final class PlainHTTPCall: CallSource {
                 add(passed, header.value)
             }
         }
+        for passed in KnownHeader.tracing {
+            for header in request.head.fields
+            where header.name == passed.name && WebHeaders.isMetadata(header) {
+                add(passed, header.value)
+            }
+        }
         return block
     }
 

@@ -18,6 +18,8 @@ final class LoopState: @unchecked Sendable {
     let log: Logger
     let metrics: LoopMetrics
     let deadlines: Deadlines
+    /// Nil for a server that traces no calls.
+    let tracing: LoopTracing?
     private(set) var delay: LoopDelay
     var admission: Admission
     /// For the header `Date`.
@@ -27,7 +29,7 @@ final class LoopState: @unchecked Sendable {
 
     init(
         _ context: LoopContext, _ threads: CallThreads, _ limits: Limits, maxBufferedBytes: Int,
-        _ methodNames: MethodNames, _ log: Logger
+        _ methodNames: MethodNames, _ log: Logger, _ tracing: LoopTracing? = nil
     ) {
         eventLoop = context.eventLoop
         self.context = context
@@ -37,6 +39,7 @@ final class LoopState: @unchecked Sendable {
         self.log = log
         metrics = LoopMetrics(methodNames)
         deadlines = Deadlines(eventLoop)
+        self.tracing = tracing
         delay = LoopDelay(limit: limits.maxQueueingDelay)
         admission = Admission(
             .init(

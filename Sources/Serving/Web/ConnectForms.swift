@@ -7,6 +7,8 @@ internal import Transport
 ///
 /// Source: "Connect Protocol Reference", "Unary RPCs".
 struct ConnectUnaryForm: WebForm {
+    var system: String { "connectrpc" }
+
     private let codec: MessageCodec
     private let isGet: Bool
     private let acceptsGzip: Bool
@@ -143,6 +145,8 @@ struct ConnectUnaryForm: WebForm {
 ///
 /// Source: "Connect Protocol Reference", "Streaming RPCs".
 struct ConnectStreamForm: WebForm {
+    var system: String { "connectrpc" }
+
     private let contentType: WebContentType
     private var requestBody: WebRequestBody
     private var responseBody: WebResponseBody

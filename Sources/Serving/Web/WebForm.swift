@@ -22,6 +22,8 @@ protocol WebForm {
     var isStreamed: Bool { get }
     /// Bytes that wait for the rest of their message.
     var heldBytes: Int { get }
+    /// The name of the protocol in spans.
+    var system: String { get }
 
     /// Checks the method, once, before the first `request`.
     mutating func check(_ schema: MethodSchema) throws(RPCError)
@@ -40,6 +42,7 @@ protocol WebForm {
 }
 
 extension WebForm {
+    var system: String { "grpc" }
     mutating func check(_ schema: MethodSchema) throws(RPCError) {}
 }
 

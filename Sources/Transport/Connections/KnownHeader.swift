@@ -6,6 +6,8 @@ package enum KnownHeader: Int, CaseIterable {
     // In requests.
     case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow, endpoint
     case scheme, authority, te, forwardedFor, previousAttempts, via
+    // Of traces.
+    case traceParent, traceState, traceBinary, baggage
     // In responses.
     case status, grpcStatus, grpcMessage, retryPushback, backend, stale
     // Of one connection (RFC 9113 section 8.2.2), or of a length that HTTP/2 frames contain.
@@ -29,6 +31,10 @@ package enum KnownHeader: Int, CaseIterable {
         case .forwardedFor: "x-forwarded-for"
         case .previousAttempts: "grpc-previous-rpc-attempts"
         case .via: "x-weir-via"
+        case .traceParent: "traceparent"
+        case .traceState: "tracestate"
+        case .traceBinary: "grpc-trace-bin"
+        case .baggage: "baggage"
         case .status: ":status"
         case .grpcStatus: "grpc-status"
         case .grpcMessage: "grpc-message"
@@ -53,6 +59,9 @@ package enum KnownHeader: Int, CaseIterable {
         .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
         .contentLength,
     ]
+
+    /// Headers that connect a call to its trace.
+    package static let tracing: [KnownHeader] = [.traceParent, .traceState, .traceBinary, .baggage]
 
     /// Headers that only Weir sets in responses.
     package static let ownOfWeir: [KnownHeader] = [.backend, .shadow, .stale, .via]

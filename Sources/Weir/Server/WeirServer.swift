@@ -6,6 +6,7 @@ public import OTLP
 public import Serving
 internal import StateStores
 internal import Synchronization
+package import Traces
 internal import Upstream
 
 internal import class Foundation.ProcessInfo
@@ -64,6 +65,8 @@ public final class WeirServer: Sendable {
         public var limits = Limits()
         /// The export of spans and log records; nil for none.
         public var export: OTLPSettings?
+        /// How calls are traced; nil to create no spans.
+        package var traces: TraceSettings?
         /// The server's log.
         public var log = Logger(label: "weir")
         /// Returns the number of lost log lines, for `weir_log_lines_lost_total` in `/metrics`; nil
@@ -89,7 +92,7 @@ public final class WeirServer: Sendable {
     let controlPlane: ControlPlane
     private let security: Security
     private let notifier: ServiceNotifier
-    private let exporting = Mutex<OTLPExport?>(nil)
+    private let export: OTLPExport?
     private let following = Mutex<Task<Void, Never>?>(nil)
 
     /// Creates a server that can route to handlers; each of `backends` becomes a backend under its
@@ -98,9 +101,13 @@ public final class WeirServer: Sendable {
         self.configuration = configuration
         security = Security(configuration.security)
         notifier = ServiceNotifier(log: configuration.log)
+        export = configuration.export.map {
+            OTLPExport($0, version: Self.version, name: configuration.name, log: configuration.log)
+        }
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
-            namesBackends: configuration.namesBackends, log: configuration.log)
+            namesBackends: configuration.namesBackends, log: configuration.log,
+            tracing: configuration.traces ?? Self.traces(configuration.export, export))
         var bounds = HistoryBounds()
         bounds.revisions = max(1, configuration.keptRevisions)
         bounds.age = configuration.keptRevisionAge
@@ -108,7 +115,7 @@ public final class WeirServer: Sendable {
         (facts.version, facts.commit) = (Self.version, Self.commit)
         facts.lostLogLines = configuration.lostLogLines
         facts.certificates = { [security] in security.certificates }
-        facts.exports = { [exporting] in exporting.withLock { $0 }?.counts ?? [] }
+        facts.exports = { [export] in export?.counts ?? [] }
         controlPlane = ControlPlane(
             dataPlane: dataPlane, handlers: backends, access: security.access,
             adminHosts: AdminHosts(
@@ -133,7 +140,7 @@ public final class WeirServer: Sendable {
     package func startUnready() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
         let webhooks = try configuration.security.webhooks()
-        try startExport()
+        try export?.begin()
         do {
             let store = try await openStore()
             let (copy, lacksCopy) = await openCopy()
@@ -156,19 +163,6 @@ public final class WeirServer: Sendable {
             await controlPlane.stop()
             try? await dataPlane.shutDown()
             throw error
-        }
-    }
-
-    private func startExport() throws {
-        guard let settings = configuration.export else { return }
-        do throws(TLSFailure) {
-            let export = try OTLPExport(
-                settings, version: Self.version, name: configuration.name, log: configuration.log)
-            export.start()
-            exporting.withLock { $0 = export }
-        } catch {
-            throw SecuritySettings.Failure(
-                description: "TLS of the export: \(error.description)")
         }
     }
 
@@ -379,7 +373,7 @@ public final class WeirServer: Sendable {
         await controlPlane.endWatches()
         await dataPlane.closeConnections()
         // Includes the records of the calls that have just ended.
-        await exporting.withLock { $0 }?.stop()
+        await export?.stop()
         await controlPlane.stop()
         try await dataPlane.shutDown()
     }

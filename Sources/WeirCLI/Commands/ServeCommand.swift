@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
 internal import HelloWorld
+internal import Logging
 internal import Messages
 internal import Serving
 internal import Upstream

@@ -1,0 +1,68 @@
+internal import Messages
+internal import Testing
+internal import Traces
+
+@testable internal import OTLP
+
+@Suite struct RecordsTests {
+    private let context = TraceContext(
+        traceID: TraceID(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10)
+            ?? TraceID(high: 1, low: 1)!,
+        spanID: SpanID(0xf1f2_f3f4_f5f6_f7f8)!, flags: [.sampled])
+
+    @Test("A span has the fields of OTLP")
+    func span() {
+        let span = TraceSpan(
+            context, parent: SpanID(1), parentIsRemote: true, state: "a=b", name: "p.S/M",
+            kind: .client, startedAt: 5, endedAt: 7, status: .error("why"),
+            attributes: [
+                Attribute("s", "t"), Attribute("i", 3), Attribute("b", true),
+                Attribute("d", .double(0.5)), Attribute("a", .array([.int(1), .string("x")])),
+            ], links: [TraceSpan.Link(context)], events: [TraceSpan.Event("e", at: 6)])
+        let message = Otlp_Span(span)
+        #expect(message.traceId == Array(1...16))
+        #expect(message.spanId == Array(0xf1...0xf8))
+        #expect(message.parentSpanId == [0, 0, 0, 0, 0, 0, 0, 1])
+        #expect((message.traceState, message.name, message.kind) == ("a=b", "p.S/M", 3))
+        #expect((message.startTimeUnixNano, message.endTimeUnixNano) == (5, 7))
+        #expect(message.flags == 0x301)
+        #expect(message.status == Otlp_Status(message: "why", code: 2))
+        #expect(message.attributes.map(\.key) == ["s", "i", "b", "d", "a"])
+        #expect(
+            message.attributes.map(\.value?.value) == [
+                .stringValue("t"), .intValue(3), .boolValue(true), .doubleValue(0.5),
+                .arrayValue(.init(values: [.init(value: .intValue(1)), .init(string: "x")])),
+            ])
+        #expect(
+            message.links == [.init(traceId: message.traceId, spanId: message.spanId, flags: 1)])
+        #expect(message.events == [.init(timeUnixNano: 6, name: "e")])
+    }
+
+    @Test("A root has no parent, and a status that is not set is not sent")
+    func root() {
+        let span = TraceSpan(
+            context, parent: nil, name: "n", kind: .server, startedAt: 1, endedAt: 0)
+        let message = Otlp_Span(span)
+        #expect(message.parentSpanId.isEmpty)
+        #expect(message.status == nil)
+        #expect(message.flags == 0x101)
+        #expect(message.endTimeUnixNano == 1)
+    }
+
+    @Test("A log record has the fields of OTLP")
+    func logRecord() {
+        var record = LogRecord(time: 9, body: "text")
+        #expect(Otlp_LogRecord(record).traceId.isEmpty)
+        record.severity = .error
+        record.attributes = [Attribute("i", 3)]
+        record.context = context
+        record.eventName = "weir.call"
+        let message = Otlp_LogRecord(record)
+        #expect((message.timeUnixNano, message.observedTimeUnixNano) == (9, 9))
+        #expect((message.severityNumber, message.severityText) == (17, "ERROR"))
+        #expect(message.body == Otlp_AnyValue(string: "text"))
+        #expect(message.attributes == [.init(key: "i", value: .init(value: .intValue(3)))])
+        #expect((message.traceId, message.spanId) == (Array(1...16), Array(0xf1...0xf8)))
+        #expect((message.flags, message.eventName) == (1, "weir.call"))
+    }
+}
