@@ -46,6 +46,8 @@ package final class Exporter<Record: Sendable>: Sendable {
 
     private struct State {
         var figures = ExportFigures()
+        /// Whether the interval is over.
+        var isDue = false
         /// Whether the server stops: each batch gets one attempt.
         var isEnding = false
         var tasks: [Task<Void, Never>] = []
@@ -90,13 +92,17 @@ package final class Exporter<Record: Sendable>: Sendable {
 
     /// Begins to export.
     package func start() {
-        let ticking = Task { [surroundings, interval, bell] in
-            while (try? await surroundings.sleep(interval)) != nil { bell.yield() }
+        let ticking = Task {
+            while (try? await surroundings.sleep(interval)) != nil {
+                state.withLock { $0.isDue = true }
+                bell.yield()
+            }
         }
         let exporting = Task {
             for await _ in rings {
-                await exportAll()
-                if state.withLock(\.isEnding) { return }
+                let isEnding = state.withLock(\.isEnding)
+                await exportBatches()
+                if isEnding { return }
             }
         }
         state.withLock { $0.tasks = [exporting, ticking] }
@@ -106,9 +112,9 @@ package final class Exporter<Record: Sendable>: Sendable {
     ///
     /// - Parameter limit: records that are not exported after this time are lost.
     package func stop(within limit: Duration) async {
-        let (tasks, pause) = state.withLock { state in
+        let (tasks, pause, before) = state.withLock { state in
             state.isEnding = true
-            return (state.tasks, state.pause)
+            return (state.tasks, state.pause, state.figures.failed)
         }
         pause?.cancel()
         bell.yield()
@@ -121,14 +127,22 @@ package final class Exporter<Record: Sendable>: Sendable {
         timer.cancel()
         for task in tasks { task.cancel() }
         let left = queue.take(upTo: .max).count
-        state.withLock { $0.figures.failed &+= UInt64(left) }
-        if left > 0 {
-            log.warning("\(name) were lost at the end", metadata: ["count": "\(left)"])
+        let lost = state.withLock { state in
+            state.figures.failed &+= UInt64(left)
+            return state.figures.failed &- before
+        }
+        if lost > 0 {
+            log.warning("\(name) were lost at the end", metadata: ["count": "\(lost)"])
         }
     }
 
-    private func exportAll() async {
-        while !Task.isCancelled {
+    /// Exports the full batches, and also the rest if the interval is over or the server stops.
+    private func exportBatches() async {
+        let isDue = state.withLock { state in
+            defer { state.isDue = false }
+            return state.isDue || state.isEnding
+        }
+        while !Task.isCancelled, isDue || queue.count >= batch {
             let records = queue.take(upTo: batch)
             guard !records.isEmpty else { return }
             await export(records)

@@ -52,7 +52,7 @@ extension Otlp_LogRecord {
 }
 
 extension Otlp_Span {
-    /// Bits of `flags`: whether the next one is known, and whether the parent is in another process.
+    /// Bits of `flags`: whether the next one is known; whether the parent is in another process.
     private static let (knowsRemote, isRemote): (UInt32, UInt32) = (0x100, 0x200)
 
     init(_ span: TraceSpan) {

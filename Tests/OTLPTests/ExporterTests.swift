@@ -37,7 +37,7 @@ private final class Script: Sendable {
                     return [UInt8](repeating: 0, count: records.count * bytesPerRecord)
                 },
                 send: { _ in
-                    if self.hangs { try? await Task.sleep(for: .seconds(3_600)) }
+                    if self.hangs { await Self.waitForCancellation() }
                     return self.state.withLock {
                         $0.answers.isEmpty
                             ? .accepted(rejected: 0, message: "") : $0.answers.removeFirst()
@@ -46,14 +46,16 @@ private final class Script: Sendable {
                 sleep: { duration in
                     self.state.withLock { $0.delays.append(duration) }
                     // A retry is at once; the interval and the time limit of the end never pass.
-                    guard duration < Self.never else {
-                        return try await Task.sleep(for: .seconds(3_600))
-                    }
+                    if duration >= Self.never { await Self.waitForCancellation() }
                     try Task.checkCancellation()
                 }, random: { 1 }), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     static let never = Duration.seconds(600)
+
+    private static func waitForCancellation() async {
+        for await _ in AsyncStream<Void>.makeStream().stream {}
+    }
 }
 
 @Suite(.timeLimit(.minutes(1))) struct ExporterTests {
@@ -83,10 +85,12 @@ private final class Script: Sendable {
         let script = Script()
         let exporter = script.exporter(queue(10, batch: 2))
         exporter.start()
-        exporter.add([1, 2])
+        exporter.add([1, 2, 3])
         while exporter.figures.exported < 2 { await Task.yield() }
         #expect(script.requests == [[1, 2]])
+        #expect(exporter.figures.queued == 1)
         await exporter.stop(within: Script.never)
+        #expect(script.requests == [[1, 2], [3]])
     }
 
     @Test("Records over the bound are dropped and counted, and a batch is at most the queue")

@@ -5,10 +5,13 @@ internal import Traces
 @testable internal import OTLP
 
 @Suite struct RecordsTests {
-    private let context = TraceContext(
-        traceID: TraceID(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10)
-            ?? TraceID(high: 1, low: 1)!,
-        spanID: SpanID(0xf1f2_f3f4_f5f6_f7f8)!, flags: [.sampled])
+    private let context: TraceContext
+
+    init() throws {
+        context = TraceContext(
+            traceID: try #require(TraceID(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10)),
+            spanID: try #require(SpanID(0xf1f2_f3f4_f5f6_f7f8)), flags: [.sampled])
+    }
 
     @Test("A span has the fields of OTLP")
     func span() {

@@ -2,6 +2,8 @@
 the test says.
 """
 
+import socket
+import subprocess
 import threading
 from concurrent import futures
 
@@ -9,6 +11,10 @@ import grpc
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+from conftest import SECONDS, started
+
+# An empty SETTINGS frame, with which a server begins.
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 Accepted = trace_service_pb2.ExportTraceServiceResponse
 
 
@@ -66,3 +72,39 @@ class _Logs(logs_service_pb2_grpc.LogsServiceServicer):
     def Export(self, request, context):  # noqa: N802
         self.collector.Export(request, context)
         return logs_service_pb2.ExportLogsServiceResponse()
+
+
+class Silent:
+    """Accepts connections and reads them, but does not answer."""
+
+    def __init__(self, greeting=b""):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.greeting, self.connections = greeting, []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            connection.sendall(self.greeting)
+            self.connections.append(connection)
+
+    def stop(self):
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+
+
+class Program:
+    """A process that runs until `stop`."""
+
+    def __init__(self, command):
+        self.process = started(subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(SECONDS)

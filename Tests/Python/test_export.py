@@ -3,9 +3,7 @@
 
 import gzip
 import pathlib
-import socket
 import subprocess
-import threading
 import time
 import urllib.request
 
@@ -15,9 +13,9 @@ import rotel
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from collector import Accepted, Collector, values
+from collector import SETTINGS, Accepted, Collector, Program, Silent, values
 from conftest import (
-    BUILD, SECONDS, free_port, memory, start_demo, start_weir, started, tool, wait_for)
+    BUILD, SECONDS, free_port, memory, start_demo, start_weir, tool, wait_for)
 from scripted_backend import ScriptedBackend
 from waiting import stays
 
@@ -260,35 +258,8 @@ def test_spans_arrive_after_the_collector_has_started(running):
     wait_for(lambda: counts(server)["up"] == 1)
 
 
-class Silent:
-    """Accepts connections and reads them, but does not answer."""
-
-    def __init__(self, greeting=b""):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.greeting, self.connections = greeting, []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            connection.sendall(self.greeting)
-            self.connections.append(connection)
-
-    def stop(self):
-        self.listener.close()
-        for connection in self.connections:
-            connection.close()
-
-
-SETTINGS_FRAME = b"\0\0\0\4\0\0\0\0\0"
-
-
 @pytest.mark.parametrize(
-    "greeting", [b"", SETTINGS_FRAME, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 4096],
+    "greeting", [b"", SETTINGS, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 4096],
     ids=["silent", "settings", "http1", "garbage"])
 def test_a_collector_that_hangs_delays_no_call(greeting, running):
     silent = running(Silent, greeting)
@@ -305,7 +276,7 @@ def test_a_collector_that_hangs_delays_no_call(greeting, running):
 
 
 def test_the_end_waits_a_bounded_time_for_a_collector_that_hangs(running):
-    collector = running(Silent, SETTINGS_FRAME)
+    collector = running(Silent, SETTINGS)
     server = exporting(running, f"http://127.0.0.1:{collector.port}", environment=NEVER)
     call(server, 3)
     begin = time.monotonic()
@@ -317,7 +288,7 @@ def test_the_end_exports_what_is_left(running):
     collector = running(Collector)
     server = exporting(running, collector.url, environment=NEVER)
     call(server, 600)
-    # One full batch, and the rest.
+    # One full batch is exported at once.
     wait_for(lambda: len(collector.spans()) == 512)
     assert server.stop() == 0
     assert len(collector.spans()) == 600
@@ -385,7 +356,7 @@ def test_a_real_collector_forwards_the_spans(running):
     port = free_port()
     agent = pathlib.Path(rotel.__file__).parent / "rotel-agent"
     running(
-        Agent, [str(agent), "start", "--otlp-grpc-endpoint", f"127.0.0.1:{port}",
+        Program, [str(agent), "start", "--otlp-grpc-endpoint", f"127.0.0.1:{port}",
                 "--otlp-http-endpoint", f"127.0.0.1:{free_port()}", "--exporter", "otlp",
                 "--otlp-exporter-endpoint", stub.url, "--otlp-exporter-protocol", "grpc",
                 "--batch-timeout", "100ms"])
@@ -395,13 +366,3 @@ def test_a_real_collector_forwards_the_spans(running):
     assert {span.name for span in stub.spans()} == {"helloworld.Greeter/SayHello"}
     assert stub.resource()["service.name"] == "weir"
     assert {values(span.attributes)["rpc.system.name"] for span in stub.spans()} == {"grpc"}
-
-
-class Agent:
-    def __init__(self, command):
-        self.process = started(subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(SECONDS)

@@ -45,9 +45,9 @@ internal import Testing
         (
             "Weir",
             [
-                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "OTLP",
-                "Serving", "StateStores", "Traces", "TrafficPolicy", "Transport", "Upstream",
-                "Webhooks",
+                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages",
+                "OTLP", "Serving", "StateStores", "Traces", "TrafficPolicy", "Transport",
+                "Upstream", "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),

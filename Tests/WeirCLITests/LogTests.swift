@@ -19,17 +19,19 @@ internal import Testing
         arguments: [
             (
                 .text,
-                #"1970-01-01T00:00:00.000Z notice weir: not ready a=1 b="x y" c="" d="\"\\" e="k=v" f="a\nb""#
+                #"1970-01-01T00:00:00.000Z notice weir: not ready a=1 b="x y" "#
+                    + #"c="" d="\"\\" e="k=v" f="a\nb""#
             ),
             (
                 .logfmt,
-                #"time=1970-01-01T00:00:00.000Z level=notice logger=weir msg="not ready" a=1 b="x y" "#
-                    + #"c="" d="\"\\" e="k=v" f="a\nb""#
+                #"time=1970-01-01T00:00:00.000Z level=notice logger=weir msg="not ready" a=1 "#
+                    + #"b="x y" c="" d="\"\\" e="k=v" f="a\nb""#
             ),
             (
                 .json,
                 #"{"time":"1970-01-01T00:00:00.000Z","level":"notice","logger":"weir","#
-                    + #""message":"not ready","a":"1","b":"x y","c":"","d":"\"\\","e":"k=v","f":"a\nb"}"#
+                    + #""message":"not ready","a":"1","b":"x y","c":"","d":"\"\\","#
+                    + #""e":"k=v","f":"a\nb"}"#
             ),
         ] as [(LogFormat, String)])
     func form(format: LogFormat, line: String) {
