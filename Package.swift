@@ -106,7 +106,8 @@ let package = Package(
             name: "Evidence", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
         module("Rollouts", ["Evidence", "TrafficPolicy"]),
         module(
-            "Observability", ["Evidence", "Rollouts", "GRPCWire", "Messages", "TrafficPolicy"]),
+            "Observability",
+            ["Evidence", "Rollouts", "Traces", "GRPCWire", "Messages", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(
@@ -152,7 +153,7 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
-                "Rollouts", "Evidence", "Transcoding", "Messages", "GRPCWire", "TrafficPolicy",
+                "Rollouts", "Evidence", "Traces", "Transcoding", "Messages", "GRPCWire", "TrafficPolicy",
                 "CLibCrypto", systemPackage, logging,
             ]),
         module(
@@ -230,7 +231,7 @@ let package = Package(
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
             "ObservabilityTests",
-            ["Observability", "Evidence", "Rollouts", "GRPCWire", "Messages"]),
+            ["Observability", "Evidence", "Rollouts", "Traces", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
@@ -244,8 +245,8 @@ let package = Package(
             "ControlPlaneTests",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
-                "Rollouts", "Evidence", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy",
-                logging,
+                "Rollouts", "Evidence", "Traces", "TestSupport", "GRPCWire", "Messages",
+                "TrafficPolicy", logging,
             ]),
         // What several test targets share.
         .target(

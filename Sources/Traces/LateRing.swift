@@ -1,6 +1,9 @@
 /// Calls that were not sampled at their start and whose end makes them interesting. The ring
 /// releases a bounded number a second; when it is full, a new call replaces the oldest one.
 package struct LateRing<Element> {
+    /// Larger arguments count as these.
+    package static var maxPerSecond: Int { 1_000_000 }
+    private static var maxParts: Int { 1_024 }
     private static var second: UInt64 { 1_000_000_000 }
 
     private var elements: [Element?]
@@ -19,15 +22,9 @@ package struct LateRing<Element> {
     package init(capacity: Int, perSecond: Int, parts: Int = 1) {
         let capacity = max(1, capacity)
         elements = Array(repeating: nil, count: capacity)
-        let perSecond = UInt64(max(0, perSecond))
-        let parts = UInt64(max(1, parts))
-        interval =
-            perSecond == 0
-            ? nil
-            : max(
-                1,
-                (Self.second.multipliedReportingOverflow(by: parts).partialValue
-                    + perSecond - 1) / perSecond)
+        let perSecond = UInt64(min(max(0, perSecond), Self.maxPerSecond))
+        let parts = UInt64(min(max(1, parts), Self.maxParts))
+        interval = perSecond == 0 ? nil : (Self.second * parts + perSecond - 1) / perSecond
     }
 
     package var isEmpty: Bool { filled == 0 }

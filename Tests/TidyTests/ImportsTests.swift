@@ -13,7 +13,10 @@ internal import Testing
         ("MessageYAML", ["Messages"]),
         ("Transcoding", ["GRPCWire", "Messages"]),
         ("Traces", ["GRPCWire"]),
-        ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
+        (
+            "Observability",
+            ["Evidence", "GRPCWire", "Messages", "Rollouts", "Traces", "TrafficPolicy"]
+        ),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
         ("OTLP", ["GRPCClient", "GRPCWire", "Messages", "Traces", "Transport"]),
@@ -38,8 +41,8 @@ internal import Testing
             "ControlPlane",
             [
                 "CLibCrypto", "Evidence", "GRPCWire", "Messages", "Observability", "Rollouts",
-                "Serving", "StateStores", "TrafficPolicy", "Transcoding", "Transport", "Upstream",
-                "Webhooks",
+                "Serving", "StateStores", "Traces", "TrafficPolicy", "Transcoding", "Transport",
+                "Upstream", "Webhooks",
             ]
         ),
         (

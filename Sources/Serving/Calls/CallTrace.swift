@@ -107,6 +107,11 @@ final class CallTrace {
                 attributes: attributes))
     }
 
+    /// The call as an example of its latency.
+    func exemplar(_ nanoseconds: UInt64, _ now: UInt64) -> Exemplar {
+        Exemplar(context, nanoseconds: nanoseconds, time: wall &+ now)
+    }
+
     /// The call has ended, after its attempts.
     func ended(_ call: EndedCall) {
         queue.append(call.span(context, parent: parent, state: state, links: links, wall: wall))

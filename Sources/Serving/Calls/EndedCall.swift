@@ -88,15 +88,18 @@ struct EndedCall {
 }
 
 /// An ended call that was not sampled at its start, and may be exported nevertheless.
-struct LateCall {
-    enum Reason: String {
-        case failed, slow, differed
-    }
-
+struct LateCall: LateSpan {
     let call: EndedCall
     /// That of the caller; nil without one.
     let context: TraceContext?
     let state: String
     /// Nanoseconds since 1970 at the zero of the loop's clock.
     let wall: UInt64
+
+    func span(of trace: TraceID, _ id: SpanID, _ reason: LateReason) -> TraceSpan {
+        let context = TraceContext(
+            traceID: context?.traceID ?? trace, spanID: id, flags: context?.flags ?? .random)
+        return call.span(
+            context, parent: self.context?.spanID, state: state, late: reason.rawValue, wall: wall)
+    }
 }

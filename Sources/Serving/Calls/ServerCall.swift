@@ -32,7 +32,8 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private(set) var target: Target
     private(set) var stream = HTTP2Stream(id: 0, slot: 0)
     var state = ServerCallState()
-    private var startedAt: UInt64 = 0
+    /// In nanoseconds of the loop's clock.
+    private(set) var startedAt: UInt64 = 0
     /// In nanoseconds of the loop's clock.
     private(set) var deadline: UInt64?
     private var deadlineToken: Deadlines.Token?
@@ -40,7 +41,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Set for a call that began before the method was known to exist.
     private var provisional: ProvisionalCount?
     /// Set while a rollout counts the call: the point of its shard key, or nil.
-    private var shardPoint: UInt64?
+    private(set) var shardPoint: UInt64?
     /// Nil unless the call is sampled.
     private(set) var trace: CallTrace?
     /// Request bytes that are buffered.
@@ -162,7 +163,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     @discardableResult
     final func start(_ request: RequestHead, tap: (any CallTap)? = nil) -> Bool {
         self.tap = tap
-        if let tracing = loop.tracing, let trace = tracing.begin(self, request.trace) {
+        if let tracing = loop.tracing, let trace = CallTrace.begin(self, request.trace, tracing) {
             self.trace = trace
             tap?.began(trace)
         }
@@ -348,13 +349,16 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             target.ended(
                 provisional, code, nanoseconds: nanoseconds, sent: sentBytes,
                 received: receivedBytes)
+            if let trace { target.ended(provisional, code, trace.exemplar(nanoseconds, loop.now)) }
             provisional = nil
             if let cohorts = target.cohorts {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
             ending = loop.tracing.flatMap {
-                traced($0, code, message(), nanoseconds: nanoseconds, byClient: byClient)
+                traced(
+                    code, message(), nanoseconds: nanoseconds, tap: tap,
+                    in: $0, byClient: byClient)
             }
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil
@@ -368,39 +372,5 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             trace = nil
         }
         connection?.changed()
-    }
-
-    /// The facts for the span of a sampled call; nil for another one, which may be exported late.
-    private func traced(
-        _ tracing: LoopTracing, _ code: StatusCode, _ message: @autoclosure () -> String,
-        nanoseconds: UInt64, byClient: Bool
-    ) -> EndedCall? {
-        if trace != nil { return facts(code, message(), nanoseconds: nanoseconds) }
-        guard let slow = target.slow, !byClient else { return nil }
-        let isSlow = slow.include(nanoseconds: nanoseconds, at: startedAt &+ nanoseconds)
-        let hasFailed = code != .ok && code.isServerFault
-        guard hasFailed || isSlow || tap != nil else { return nil }
-        let headers = requestHeaders
-        let traceHeaders = RequestHead(headers).trace
-        let late = LateCall(
-            call: facts(code, message(), nanoseconds: nanoseconds),
-            context: traceHeaders.context(in: headers), state: traceHeaders.state(in: headers),
-            wall: tracing.wall)
-        guard hasFailed || isSlow else {
-            tap?.ended(untraced: late)
-            return nil
-        }
-        tracing.offer(late, hasFailed ? .failed : .slow)
-        return nil
-    }
-
-    private func facts(_ code: StatusCode, _ message: String, nanoseconds: UInt64) -> EndedCall {
-        let headers = requestHeaders
-        return EndedCall(
-            target: target, code: code, message: message, startedAt: startedAt,
-            nanoseconds: nanoseconds, peer: peer,
-            authority: headers.first(.authority).map { headers.text($0) } ?? "",
-            system: source?.system ?? "grpc", shardPoint: shardPoint, attempts: attempts,
-            replica: lastReplica)
     }
 }

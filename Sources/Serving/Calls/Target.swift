@@ -76,6 +76,17 @@ final class Target {
         return nil
     }
 
+    /// Keeps a traced call that `ended` has counted as an example of its latency.
+    func ended(_ provisional: ProvisionalCount?, _ code: StatusCode, _ exemplar: Exemplar) {
+        (provisional.map(series) ?? metrics).figures.add(exemplar, code)
+    }
+
+    /// The counts of a call that began before the method was known to exist.
+    private func series(_ provisional: ProvisionalCount) -> CallMetrics {
+        provisional.method.isAnswered
+            ? loopMetrics.seriesIfCurrent(of: key) : provisional.metrics
+    }
+
     /// Counts a call that has ended.
     func ended(
         _ provisional: ProvisionalCount?, _ code: StatusCode, nanoseconds: UInt64,
@@ -87,9 +98,7 @@ final class Target {
                 code, nanoseconds: nanoseconds, sent: sent, received: received)
         }
         provisional.metrics.figures.inFlight -= 1
-        let series =
-            provisional.method.isAnswered
-            ? loopMetrics.seriesIfCurrent(of: key) : provisional.metrics
+        let series = series(provisional)
         series.figures.started += 1
         series.figures.record(code, nanoseconds: nanoseconds, sent: sent, received: received)
     }

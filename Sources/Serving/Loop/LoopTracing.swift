@@ -6,6 +6,19 @@ internal import Upstream
 
 internal import struct FoundationEssentials.Date
 
+/// Why a call is exported that was not sampled at its start.
+enum LateReason: String {
+    case failed, slow, differed
+}
+
+/// A call that may be exported late.
+protocol LateSpan {
+    /// The span of the call.
+    ///
+    /// - Parameter trace: for a call without a trace of its caller.
+    func span(of trace: TraceID, _ id: SpanID, _ reason: LateReason) -> TraceSpan
+}
+
 /// The tracing of one loop. Confined to it.
 final class LoopTracing {
     let sampler: TraceSampler
@@ -13,7 +26,7 @@ final class LoopTracing {
     /// Whether calls can be exported although they were not sampled at their start.
     let samplesLate: Bool
     private let context: LoopContext
-    private var ring: LateRing<(LateCall, LateCall.Reason)>
+    private var ring: LateRing<(any LateSpan, LateReason)>
     private var isReleasing = false
     /// The time between two releases of late calls.
     private static let releaseInterval = TimeAmount.milliseconds(100)
@@ -41,41 +54,14 @@ final class LoopTracing {
     /// Nanoseconds of the loop's clock.
     var now: UInt64 { context.now }
 
-    /// Begins the trace of a call; nil if it is not sampled.
-    func begin(_ call: ServerCall, _ headers: TraceHeaders) -> CallTrace? {
-        if call.isShadow { return beginCopy(call, headers) }
-        guard headers.mayBeSampled || !sampler.samplesOnlyByParent else { return nil }
-        let caller = headers.context(in: call.requestHeaders)
-        let fresh = TraceID(using: &context.random)
-        guard sampler.samples(caller, newTrace: fresh),
-            // Probes of Weir's own services would be most of the traces.
-            caller?.isSampled == true || !call.target.key.endpoint.isEmpty
-        else { return nil }
-        let flags = caller?.flags.union(.sampled) ?? [.sampled, .random]
-        return CallTrace(
-            TraceContext(
-                traceID: caller?.traceID ?? fresh, spanID: SpanID(using: &context.random),
-                flags: flags),
-            parent: caller?.spanID, state: headers.state(in: call.requestHeaders),
-            continuesCaller: caller != nil, hasBinary: headers.hasBinary, links: [], queue,
-            wall: wall)
-    }
+    func newTrace() -> TraceID { TraceID(using: &context.random) }
 
-    /// A shadow copy has a span without a parent, because no span waits for it. It links to the
-    /// span of the call.
-    private func beginCopy(_ call: ServerCall, _ headers: TraceHeaders) -> CallTrace? {
-        guard let primary = call.source?.primaryTrace else { return nil }
-        return CallTrace(
-            primary.context.at(SpanID(using: &context.random)), parent: nil,
-            state: headers.state(in: call.requestHeaders),
-            continuesCaller: primary.continuesCaller, hasBinary: headers.hasBinary,
-            links: [TraceSpan.Link(primary.context)], queue, wall: wall)
-    }
+    func newSpan() -> SpanID { SpanID(using: &context.random) }
 
     // MARK: Late calls
 
     /// Queues a call for its release at the rate.
-    func offer(_ call: LateCall, _ reason: LateCall.Reason) {
+    func offer(_ call: any LateSpan, _ reason: LateReason) {
         ring.offer((call, reason))
         guard !isReleasing else { return }
         isReleasing = true
@@ -83,21 +69,12 @@ final class LoopTracing {
     }
 
     private func release() {
-        for (late, reason) in ring.take(at: context.now) { export(late, reason) }
+        for (call, reason) in ring.take(at: context.now) {
+            queue.append(call.span(of: newTrace(), newSpan(), reason))
+        }
         guard !ring.isEmpty else { return isReleasing = false }
         let tracing = NIOLoopBound(self, eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: Self.releaseInterval) { tracing.value.release() }
-    }
-
-    private func export(_ late: LateCall, _ reason: LateCall.Reason) {
-        let caller = late.context
-        let context = TraceContext(
-            traceID: caller?.traceID ?? TraceID(using: &context.random),
-            spanID: SpanID(using: &context.random), flags: caller?.flags ?? [.random])
-        queue.append(
-            late.call.span(
-                context, parent: caller?.spanID, state: late.state, late: reason.rawValue,
-                wall: late.wall))
     }
 }
 
