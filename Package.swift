@@ -106,7 +106,8 @@ let package = Package(
             name: "Evidence", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
         module("Rollouts", ["Evidence", "TrafficPolicy"]),
         module(
-            "Observability", ["Evidence", "Rollouts", "GRPCWire", "Messages", "TrafficPolicy"]),
+            "Observability",
+            ["Evidence", "Rollouts", "GRPCWire", "Messages", "Traces", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(
@@ -127,6 +128,13 @@ let package = Package(
             "Webhooks",
             ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
 
+        module(
+            "AccessLog",
+            [
+                "Observability", "Transport", "Messages", "GRPCWire", "Traces", systemPackage,
+                logging,
+            ]),
+
         // The data plane, the control plane, and what users import.
         module(
             "Upstream",
@@ -138,7 +146,8 @@ let package = Package(
             "Serving",
             [
                 "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
-                "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
+                "GRPCWire", "Messages", "Traces", "TrafficPolicy", nioCore, nioPosix, deque,
+                logging,
             ]),
         module(
             "StateStores",
@@ -150,14 +159,16 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
-                "Rollouts", "Evidence", "Transcoding", "Messages", "GRPCWire", "TrafficPolicy",
+                "Rollouts", "Evidence", "Traces", "Transcoding", "Messages", "GRPCWire",
+                "TrafficPolicy",
                 "CLibCrypto", systemPackage, logging,
             ]),
         module(
             "Weir",
             [
-                "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
-                "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
+                "AccessLog", "Console", "ControlPlane", "StateStores", "Serving", "Upstream",
+                "GRPCClient", "Observability", "Webhooks", "Transport", "Messages", "GRPCWire",
+                "TrafficPolicy", "CBuildInfo",
                 nioCore,
                 systemPackage,
                 logging,
@@ -225,6 +236,9 @@ let package = Package(
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
         tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
+        tests(
+            "AccessLogTests",
+            ["AccessLog", "Observability", "Messages", "Traces", "GRPCWire", logging]),
         tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
@@ -258,8 +272,9 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "Rollouts", "Transcoding", "TrafficPolicy",
+                "AccessLog", "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session",
+                "GRPCWire", "Messages", "MessageYAML", "Observability", "Rollouts", "Traces",
+                "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.

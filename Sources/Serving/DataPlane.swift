@@ -3,6 +3,7 @@ package import NIOCore
 internal import NIOPosix
 package import Observability
 internal import Synchronization
+package import Traces
 package import Transport
 internal import Upstream
 
@@ -22,12 +23,17 @@ package final class DataPlane: Sendable {
     private let clients: ConnectionGate
     private let operators: ConnectionGate
     private let scrapers: ConnectionGate
+    private let taps: OpenTaps
     private let isShutDown = Atomic<Bool>(false)
 
     /// - Parameters:
     ///   - loops: the number of event loops; usually one per core.
     ///   - namesBackends: whether responses name the backend, in `x-serve-backend`.
-    package init(loops count: Int, limits: Limits, namesBackends: Bool, log: Logger) {
+    ///   - listeners: who receives the records of ended calls.
+    package init(
+        loops count: Int, limits: Limits, namesBackends: Bool, listeners: CallListeners = .init(),
+        log: Logger
+    ) {
         let limits = limits.bounded
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         self.group = group
@@ -51,13 +57,14 @@ package final class DataPlane: Sendable {
         let methodNames = MethodNames(
             maxPerEndpoint: limits.maxMethodsPerEndpoint, maxInAll: limits.maxMethods)
         self.methodNames = methodNames
+        taps = OpenTaps(limits, at: NIODeadline.now().uptimeNanoseconds)
         let viaMark = ViaMark(server: .random(in: .min ... .max))
         loops = group.makeIterator().map {
             let context = LoopContext(
                 ConnectionLoop($0), viaMark: viaMark, http2Limits: limits.upstreamHTTP2)
             let loop = LoopState(
                 context, threads, limits, maxBufferedBytes: limits.maxBufferedBytes / count,
-                methodNames, log)
+                methodNames, listeners, log)
             return ServingLoop(loop, comparer, namesBackends: namesBackends)
         }
     }
@@ -207,6 +214,43 @@ package final class DataPlane: Sendable {
             }
         }
         return sums.values.sorted { ($0.second, $0.method) < ($1.second, $1.method) }
+    }
+
+    // MARK: Records of calls
+
+    /// Opens a tap.
+    ///
+    /// - Returns: nil if too many taps are open.
+    package func openTap(_ options: CallTapStream.Options) async throws -> CallTapStream? {
+        guard let tap = taps.open(options, at: NIODeadline.now().uptimeNanoseconds) else {
+            return nil
+        }
+        do {
+            _ = try await onEachLoop { $0.loop.recorder.add(tap) }
+        } catch {
+            await close(tap)
+            throw error
+        }
+        return tap
+    }
+
+    /// Closes a tap.
+    package func close(_ tap: CallTapStream) async {
+        tap.finish()
+        taps.close(tap)
+        _ = try? await onEachLoop { $0.loop.recorder.remove(tap) }
+    }
+
+    /// Ends the streams of all taps.
+    package func finishTaps() { taps.finishAll() }
+
+    /// The figures of the taps.
+    package var tapFigures: TapFigures { taps.figures }
+
+    /// The calls of a trace that the loops still have, in the order in which they ended.
+    package func calls(of trace: TraceID) async throws -> [CallRecord] {
+        try await onEachLoop { $0.loop.recorder.recent.calls(of: trace) }.flatMap { $0 }
+            .sorted { $0.time < $1.time }
     }
 
     /// Runs a function on every loop. Throws after `shutDown`, when a loop accepts a task but never

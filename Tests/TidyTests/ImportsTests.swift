@@ -13,8 +13,12 @@ internal import Testing
         ("MessageYAML", ["Messages"]),
         ("Transcoding", ["GRPCWire", "Messages"]),
         ("Traces", ["GRPCWire"]),
-        ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
+        (
+            "Observability",
+            ["Evidence", "GRPCWire", "Messages", "Rollouts", "Traces", "TrafficPolicy"]
+        ),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
+        ("AccessLog", ["GRPCWire", "Messages", "Observability", "Traces", "Transport"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
         ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
@@ -25,8 +29,8 @@ internal import Testing
         (
             "Serving",
             [
-                "GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy",
-                "Transcoding", "Transport", "Upstream",
+                "GRPCWire", "HTTP2Session", "Messages", "Observability", "Traces",
+                "TrafficPolicy", "Transcoding", "Transport", "Upstream",
             ]
         ),
         (
@@ -37,15 +41,16 @@ internal import Testing
             "ControlPlane",
             [
                 "CLibCrypto", "Evidence", "GRPCWire", "Messages", "Observability", "Rollouts",
-                "Serving", "StateStores", "TrafficPolicy", "Transcoding", "Transport", "Upstream",
-                "Webhooks",
+                "Serving", "StateStores", "Traces", "TrafficPolicy", "Transcoding", "Transport",
+                "Upstream", "Webhooks",
             ]
         ),
         (
             "Weir",
             [
-                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages",
-                "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
+                "AccessLog", "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire",
+                "Messages", "Observability", "Serving", "StateStores", "TrafficPolicy", "Transport",
+                "Upstream", "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),

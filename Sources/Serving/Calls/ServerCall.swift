@@ -31,20 +31,22 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private(set) var target: Target
     private(set) var stream = HTTP2Stream(id: 0, slot: 0)
     var state = ServerCallState()
-    private var startedAt: UInt64 = 0
+    private(set) var startedAt: UInt64 = 0
     /// In nanoseconds of the loop's clock.
     private(set) var deadline: UInt64?
     private var deadlineToken: Deadlines.Token?
     private var isCounted = false
     /// Set for a call that began before the method was known to exist.
     private var provisional: ProvisionalCount?
-    /// Set while a rollout counts the call: the point of its shard key, or nil.
-    private var shardPoint: UInt64?
+    /// The point of the shard key; nil without one.
+    private(set) var shardPoint: UInt64?
+    /// Set while something listens for the record of the call.
+    var record: OpenRecord?
     /// Request bytes that are buffered.
     private var heldBytes = 0
     /// Bytes of all messages of the response and of the request, each with its prefix of 5 bytes.
-    private var sentBytes: UInt64 = 0
-    private var receivedBytes: UInt64 = 0
+    private(set) var sentBytes: UInt64 = 0
+    private(set) var receivedBytes: UInt64 = 0
 
     init(_ loop: LoopState, _ origin: Origin, _ target: Target) {
         self.loop = loop
@@ -114,8 +116,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         isCounted = true
         if !isShadow { loop.admission.requestBegan() }
         provisional = target.began()
+        self.shardPoint = shardPoint
+        record = target.isRecorded ? loop.recorder.begin(requestHeaders, at: now) : nil
         if let cohorts = target.cohorts {
-            self.shardPoint = shardPoint
             cohorts.table.started(
                 isCandidate: cohorts.isCandidate, isKeyed: shardPoint != nil, at: now)
         }
@@ -241,6 +244,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Sends the response headers.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         tap?.responded(encoding: encoding())
+        record?.responded(at: loop.now)
         guard let connection else {
             source?.responded(encoding: encoding(), headers)
             return
@@ -339,6 +343,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
+            if let record { end(record, code, message, at: startedAt &+ nanoseconds) }
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil
             source?.ended(code, message(), nanoseconds: nanoseconds)

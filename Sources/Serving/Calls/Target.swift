@@ -6,6 +6,8 @@ internal import Observability
 final class Target {
     /// Endpoint, backend and method of its calls.
     let key: CallKey
+    /// The revision of the state that chose the backend.
+    let revision: UInt64
     /// The counters of the loop.
     private let loopMetrics: LoopMetrics
     /// The counters of its calls.
@@ -23,10 +25,11 @@ final class Target {
     ///   - isNamed: whether responses name the backend, in `x-serve-backend`.
     ///   - unknownMethod: nil for a method that exists.
     init(
-        _ key: CallKey, isNamed: Bool, unknownMethod: UnknownMethod? = nil,
+        _ key: CallKey, isNamed: Bool, revision: UInt64 = 0, unknownMethod: UnknownMethod? = nil,
         cohorts: CohortSide? = nil, _ metrics: LoopMetrics
     ) {
         self.key = key
+        self.revision = revision
         self.cohorts = cohorts
         self.unknownMethod = unknownMethod
         loopMetrics = metrics
@@ -38,6 +41,9 @@ final class Target {
         trailers.append(nameTrailers)
         okTrailers = PreparedHeaders(trailers)
     }
+
+    /// Whether its calls have records: those of Weir's own services have none.
+    var isRecorded: Bool { !key.endpoint.isEmpty }
 
     /// Counts a request that a shadow's proportion selected.
     func sampled() { metrics.figures.sampled += 1 }

@@ -18,6 +18,7 @@ final class LoopState: @unchecked Sendable {
     let log: Logger
     let metrics: LoopMetrics
     let deadlines: Deadlines
+    let recorder: CallRecorder
     private(set) var delay: LoopDelay
     var admission: Admission
     /// For the header `Date`.
@@ -27,7 +28,7 @@ final class LoopState: @unchecked Sendable {
 
     init(
         _ context: LoopContext, _ threads: CallThreads, _ limits: Limits, maxBufferedBytes: Int,
-        _ methodNames: MethodNames, _ log: Logger
+        _ methodNames: MethodNames, _ listeners: CallListeners, _ log: Logger
     ) {
         eventLoop = context.eventLoop
         self.context = context
@@ -37,6 +38,7 @@ final class LoopState: @unchecked Sendable {
         self.log = log
         metrics = LoopMetrics(methodNames)
         deadlines = Deadlines(eventLoop)
+        recorder = CallRecorder(context, listeners, maxTracedCalls: limits.maxTracedCalls)
         delay = LoopDelay(limit: limits.maxQueueingDelay)
         admission = Admission(
             .init(

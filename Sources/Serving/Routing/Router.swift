@@ -178,7 +178,8 @@ final class Router: @unchecked Sendable {
                 endpoint: endpoint.name, backend: backend, method: method, isShadow: isShadow)
             let candidate = snapshot.counted[endpoint.name]?.candidate
             let target = Target(
-                key, isNamed: namesBackends && !isShadow, unknownMethod: unknown,
+                key, isNamed: namesBackends && !isShadow, revision: snapshot.revision,
+                unknownMethod: unknown,
                 cohorts: isShadow
                     ? nil : table.map { CohortSide($0, isCandidate: backend == candidate) },
                 loop.metrics)

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Transport
 
 /// Connect with one message in each direction: the bodies are the messages, trailers are header
@@ -7,6 +8,7 @@ internal import Transport
 ///
 /// Source: "Connect Protocol Reference", "Unary RPCs".
 struct ConnectUnaryForm: WebForm {
+    let recordForm = CallRecord.Form.connect
     private let codec: MessageCodec
     private let isGet: Bool
     private let acceptsGzip: Bool
@@ -143,6 +145,7 @@ struct ConnectUnaryForm: WebForm {
 ///
 /// Source: "Connect Protocol Reference", "Streaming RPCs".
 struct ConnectStreamForm: WebForm {
+    let recordForm = CallRecord.Form.connect
     private let contentType: WebContentType
     private var requestBody: WebRequestBody
     private var responseBody: WebResponseBody

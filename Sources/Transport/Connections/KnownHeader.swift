@@ -5,7 +5,7 @@ package import HTTP2Session
 package enum KnownHeader: Int, CaseIterable {
     // In requests.
     case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow, endpoint
-    case scheme, authority, te, forwardedFor, previousAttempts, via
+    case scheme, authority, te, forwardedFor, previousAttempts, via, traceParent
     // In responses.
     case status, grpcStatus, grpcMessage, retryPushback, backend, stale
     // Of one connection (RFC 9113 section 8.2.2), or of a length that HTTP/2 frames contain.
@@ -29,6 +29,7 @@ package enum KnownHeader: Int, CaseIterable {
         case .forwardedFor: "x-forwarded-for"
         case .previousAttempts: "grpc-previous-rpc-attempts"
         case .via: "x-weir-via"
+        case .traceParent: "traceparent"
         case .status: ":status"
         case .grpcStatus: "grpc-status"
         case .grpcMessage: "grpc-message"

@@ -41,6 +41,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Security") var security: SecurityOptions
 
+    @OptionGroup(title: "Access log") var access: AccessLogOptions
+
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
@@ -151,6 +153,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.metrics = try metrics.map { try Address(argument: $0) }
         configuration.security = security.settings
         configuration.namesBackends = !hideBackends
+        configuration.accessLog = access.settings
         configuration.servesConsole = !noConsole
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =
