@@ -67,6 +67,7 @@ internal import Traces
         append(3..<5, to: log)
         log.flush()
         log.reopen()
+        log.flush()
         append(5..<7, to: log)
         log.flush()
         #expect(try lines(path + ".1") == [1, 2, 3, 4])
@@ -84,6 +85,7 @@ internal import Traces
         log.flush()
         try FileManager.default.removeItem(at: inner)
         log.reopen()
+        log.flush()
         append(2..<4, to: log)
         log.flush()
         #expect(log.written == 3)
@@ -163,6 +165,7 @@ internal import Traces
         let second = unsafe open(path, O_RDONLY | O_NONBLOCK)
         defer { close(second) }
         log.reopen()
+        log.flush()
         append(4..<5, to: log)
         log.flush()
         #expect(log.written == 2)

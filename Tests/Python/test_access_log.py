@@ -98,8 +98,8 @@ def test_retries_and_shadow_copies_have_lines(stubs, tmp_path):
         return [BEGIN + [("grpc-status", "14")]] if failed else [BEGIN, b"", [("grpc-status", "0")]]
     backend = ScriptedBackend(answer)
     copies = ScriptedBackend(lambda *_: [BEGIN, b"", [("grpc-status", "0")]])
-    tool(server, "backend", "create", "a", "--upstream", backend.address, "--retry-codes",
-         "UNAVAILABLE", "--retry-attempts", "3")
+    tool(server, "backend", "create", "a", "--upstream", backend.address, "--retry",
+         "UNAVAILABLE")
     tool(server, "backend", "create", "b", "--upstream", copies.address)
     tool(server, "endpoint", "create", "raw", "--route", "/test.Raw/", "--backend", "a")
     tool(server, "shadow", "set", "raw", "b=1")
@@ -126,7 +126,8 @@ def test_a_share_of_0_logs_only_failures(tmp_path, stubs):
 
 
 # nghttp2 rejects C0 controls and spaces in a path.
-HOSTILE = ['"', "\\n\\", "},{\"status\":\"OK\"", "\x85\u2028\u202e\ufeff", "é" * 2_000, "a=b", "%0A"]
+HOSTILE = [
+    '"', "\\n\\", "},{\"status\":\"OK\"", "\x85\u2028\u202e\ufeff", "é" * 2_000, "a=b", "%0A"]
 
 
 def test_hostile_methods_and_messages_stay_in_their_lines(tmp_path):
@@ -257,7 +258,7 @@ def test_a_flood_of_unknown_methods_costs_bounded_memory(tmp_path, stubs):
 @pytest.mark.parametrize("options, reason", [
     (["--access-log", ""], "use the path of a file"),
     (["--access-log", "x", "--access-log-share", "1.1"], "use a number from 0 to 1"),
-    (["--access-log", "x", "--access-log-share", "-0.1"], "use a number from 0 to 1"),
+    (["--access-log", "x", "--access-log-share=-0.1"], "use a number from 0 to 1"),
     (["--access-log", "x", "--access-log-share", "nan"], "use a number from 0 to 1"),
     (["--access-log", "x", "--access-log-share", "2/0"], "invalid"),
     (["--access-log", "x", "--access-log-format", "xml"], "json"),

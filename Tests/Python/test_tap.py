@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from conftest import BUILD, SECONDS, free_port, load, metric, start_demo, start_weir, tool
+from peer import DATA, END_HEADERS, END_STREAM, Peer, message, request_fields
 from scripted_backend import BEGIN, ScriptedBackend
 from test_security import authority, guarded  # noqa: F401
 from waiting import polled
@@ -109,7 +110,8 @@ def test_limits_drop_calls_and_count_them(stubs):
         for _ in range(50):
             hello(server)
         assert slow.call()
-        polled(lambda: metric(server, "weir_tap_calls_dropped_total"), lambda dropped: dropped >= 40)
+        name = "weir_tap_calls_dropped_total"
+        polled(lambda: metric(server, name), lambda dropped: dropped >= 40)
         refused = tool(server, "tap", "greeter", check=False)
         assert refused.returncode == 1 and "max-taps" in refused.stderr, refused.stderr
         assert few.process.poll() is None
@@ -207,7 +209,7 @@ def test_a_trace_shows_retries_and_shadow_copies(stubs):
             [BEGIN, b"", [("grpc-status", "0")]]
     backend = ScriptedBackend(answer)
     copies = ScriptedBackend(lambda *_: [BEGIN + [("grpc-status", "5"), ("grpc-message", "why")]])
-    tool(server, "backend", "create", "a", "--upstream", backend.address, "--retry-codes",
+    tool(server, "backend", "create", "a", "--upstream", backend.address, "--retry",
          "UNAVAILABLE")
     tool(server, "backend", "create", "b", "--upstream", copies.address)
     tool(server, "endpoint", "create", "raw", "--route", "/test.Raw/", "--backend", "a")
@@ -223,7 +225,8 @@ def test_a_trace_shows_retries_and_shadow_copies(stubs):
     assert calls["a"]["attempts"] == 2 and calls["a"]["status"] == "OK"
     assert calls["b"]["shadow"] and calls["b"]["status"] == "NOT_FOUND"
     assert calls["b"]["message"] == "<masked>"
-    text = tool(server, "trace", f"00-{TRACE.upper()}-00f067aa0ba902b7-01", "--reveal-secrets").stdout
+    sent = f"00-{TRACE.upper()}-00f067aa0ba902b7-01"
+    text = tool(server, "trace", sent, "--reveal-secrets").stdout
     assert "failed attempt" in text and "b (shadow)" in text and "why" in text
     assert server.stop() == 0
     backend.close()
@@ -231,13 +234,21 @@ def test_a_trace_shows_retries_and_shadow_copies(stubs):
 
 
 @pytest.mark.parametrize("sent", [
-    [], parent("0" * 32), parent() * 2, [("traceparent", f"ff-{TRACE}-00f067aa0ba902b7-01")],
+    [], parent("0" * 32), [("traceparent", f"ff-{TRACE}-00f067aa0ba902b7-01")],
     [("traceparent", f"00-{TRACE.upper()}-00f067aa0ba902b7-01")], [("traceparent", "x" * 5_000)]])
 def test_calls_without_a_valid_context_are_not_kept(demo, sent):
     hello(demo, metadata=sent)
     done = tool(demo, "trace", TRACE, check=False)
     assert done.returncode == 1 and "has no call of the trace" in done.stderr
     assert json.loads(tool(demo, "trace", TRACE, "--json", check=False).stdout) == {"calls": []}
+
+
+def test_two_contexts_count_as_none(demo):
+    with Peer(demo.data) as peer:
+        peer.headers(1, request_fields(GREETER) + parent() * 2, END_HEADERS)
+        peer.send(DATA, END_STREAM, 1, message())
+        assert peer.status(1) == 0
+    assert tool(demo, "trace", TRACE, check=False).returncode == 1
 
 
 def test_the_ring_is_bounded_and_can_be_off():

@@ -70,7 +70,7 @@ public final class WeirServer: Sendable {
         /// Other receivers of the calls of the access log, for example an exporter. They need no
         /// `accessLog`.
         package var callQueues: [CallQueue] = []
-        /// The share of calls that `callQueues` receive if there is no `accessLog`.
+        /// The share of calls that `callQueues` receive without an `accessLog`.
         package var callShare = 1.0
         /// Returns the number of lost log lines, for `weir_log_lines_lost_total` in `/metrics`; nil
         /// omits the metric.
@@ -301,8 +301,8 @@ public final class WeirServer: Sendable {
     }
 
     /// Rereads the certificates and the access file, and opens the file of the access log again, as
-    /// SIGHUP does. If a file is invalid, the server logs the reason and keeps the previous content.
-    /// Connections stay open.
+    /// SIGHUP does. If a file is invalid, the server logs the reason and keeps the previous
+    /// content. Connections stay open.
     public func reload() {
         notifier.reloading()
         security.reload(onlyChanged: false, configuration.log)
