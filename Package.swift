@@ -167,11 +167,8 @@ let package = Package(
             "Weir",
             [
                 "AccessLog", "Console", "ControlPlane", "StateStores", "Serving", "Upstream",
-                "GRPCClient", "Observability", "Webhooks", "Transport", "Messages", "GRPCWire",
-                "TrafficPolicy", "CBuildInfo",
-                nioCore,
-                systemPackage,
-                logging,
+                "GRPCClient", "Observability", "Webhooks", "Transport", "Traces", "Messages",
+                "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore, systemPackage, logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
@@ -243,12 +240,12 @@ let package = Package(
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
             "ObservabilityTests",
-            ["Observability", "Evidence", "Rollouts", "GRPCWire", "Messages"]),
+            ["Observability", "Evidence", "Rollouts", "Traces", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "Rollouts", "TestSupport",
-                "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
+                "Serving", "Upstream", "Traces", "Transport", "Observability", "Rollouts",
+                "TestSupport", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
                 nioPosix, logging,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
@@ -256,8 +253,8 @@ let package = Package(
             "ControlPlaneTests",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
-                "Rollouts", "Evidence", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy",
-                logging,
+                "Rollouts", "Evidence", "Traces", "TestSupport", "GRPCWire", "Messages",
+                "TrafficPolicy", logging,
             ]),
         // What several test targets share.
         .target(
@@ -286,7 +283,10 @@ let package = Package(
             ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),
         tests(
             "WeirTests",
-            ["Weir", "HelloWorld", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf, logging]),
+            [
+                "Weir", "HelloWorld", "Traces", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf,
+                logging,
+            ]),
     ]
 )
 

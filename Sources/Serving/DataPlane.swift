@@ -30,9 +30,10 @@ package final class DataPlane: Sendable {
     ///   - loops: the number of event loops; usually one per core.
     ///   - namesBackends: whether responses name the backend, in `x-serve-backend`.
     ///   - listeners: who receives the records of ended calls.
+    ///   - tracing: nil to trace no calls; then the headers of traces pass unchanged.
     package init(
-        loops count: Int, limits: Limits, namesBackends: Bool, listeners: CallListeners = .init(),
-        log: Logger
+        loops count: Int, limits: Limits, namesBackends: Bool, log: Logger,
+        listeners: CallListeners = .init(), tracing: TraceSettings? = nil
     ) {
         let limits = limits.bounded
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
@@ -64,7 +65,8 @@ package final class DataPlane: Sendable {
                 ConnectionLoop($0), viaMark: viaMark, http2Limits: limits.upstreamHTTP2)
             let loop = LoopState(
                 context, threads, limits, maxBufferedBytes: limits.maxBufferedBytes / count,
-                methodNames, listeners, log)
+                methodNames, listeners, log,
+                tracing.map { LoopTracing($0, context, loops: count) })
             return ServingLoop(loop, comparer, namesBackends: namesBackends)
         }
     }

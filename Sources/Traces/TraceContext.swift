@@ -98,3 +98,20 @@ package struct TraceContext: Hashable, Sendable {
         [0, 0] + traceID.bytes + [1] + spanID.bytes + [2, flags.intersection(.sampled).rawValue]
     }
 }
+
+/// The value of `tracestate`, which Weir passes on and does not interpret.
+package enum TraceState {
+    /// The longest value that a span keeps. The header is passed on unchanged in any case.
+    package static let maxBytes = 512
+
+    /// The values of all `tracestate` headers as one; empty if it is too long or has bytes that are
+    /// not printable ASCII.
+    package static func joined(_ values: [[UInt8]]) -> String {
+        let text = values.filter { !$0.isEmpty }.joined(separator: [UInt8(ascii: ",")])
+        let bytes = Array(text)
+        guard bytes.count <= maxBytes, bytes.allSatisfy({ (0x20...0x7e).contains($0) }) else {
+            return ""
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -65,7 +65,7 @@ enum Hex {
         (0x41...0x46).contains(byte) ? nil : byte.hexValue
     }
 
-    /// The number of 16 digits; nil if one is not a digit. The text has at least `start + 16` bytes.
+    /// The number of 16 digits; nil if one is not a digit. The text has `start + 16` bytes or more.
     static func word(_ text: Span<UInt8>, at start: Int) -> UInt64? {
         var word: UInt64 = 0
         for index in start..<start + 16 {

@@ -4,6 +4,7 @@ internal import Logging
 internal import Messages
 internal import Observability
 internal import TestSupport
+internal import Traces
 internal import TrafficPolicy
 internal import Transport
 internal import Upstream
@@ -18,14 +19,18 @@ struct TestLoop: ~Copyable {
     private let threads: CallThreads
     private let comparer: Comparer
 
-    init(_ limits: Limits = Limits(), listeners: CallListeners = CallListeners()) {
+    init(
+        _ limits: Limits = Limits(), listeners: CallListeners = CallListeners(),
+        tracing: TraceSettings? = nil
+    ) {
         let context = LoopContext(test: embedded, http2: limits.upstreamHTTP2)
         threads = CallThreads(
             blocking: ThreadExecutor(threads: 1), shadows: ThreadExecutor(threads: 1))
         comparer = Comparer(limit: 10, maxMessageBytes: 1_000)
         state = LoopState(
             context, threads, limits, maxBufferedBytes: limits.maxBufferedBytes,
-            MethodNames(maxPerEndpoint: 10, maxInAll: 10), listeners, .silent)
+            MethodNames(maxPerEndpoint: 10, maxInAll: 10), listeners, .silent,
+            tracing.map { LoopTracing($0, context, loops: 1) })
         servingLoop = ServingLoop(state, comparer, namesBackends: true)
     }
 

@@ -29,8 +29,8 @@ internal import Testing
         (
             "Serving",
             [
-                "GRPCWire", "HTTP2Session", "Messages", "Observability", "Traces",
-                "TrafficPolicy", "Transcoding", "Transport", "Upstream",
+                "GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy",
+                "Traces", "Transcoding", "Transport", "Upstream",
             ]
         ),
         (
@@ -49,8 +49,8 @@ internal import Testing
             "Weir",
             [
                 "AccessLog", "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire",
-                "Messages", "Observability", "Serving", "StateStores", "TrafficPolicy", "Transport",
-                "Upstream", "Webhooks",
+                "Messages", "Observability", "Serving", "StateStores", "Traces", "TrafficPolicy",
+                "Transport", "Upstream", "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),

@@ -1,4 +1,5 @@
 internal import Observability
+internal import Traces
 
 /// Writes metrics in a text format.
 ///
@@ -67,10 +68,26 @@ struct MetricsText {
     }
 
     mutating func sample(
-        _ name: String, _ labels: [(String, String)], _ value: some CustomStringConvertible
+        _ name: String, _ labels: [(String, String)], _ value: some CustomStringConvertible,
+        _ exemplar: Exemplar? = nil
     ) {
         let list = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
-        text += list.isEmpty ? "\(name) \(value)\n" : "\(name){\(list)} \(value)\n"
+        text += list.isEmpty ? "\(name) \(value)" : "\(name){\(list)} \(value)"
+        text += (exemplar.map(suffix) ?? "") + "\n"
+    }
+
+    /// An example of a bucket: the trace of a call, its latency in seconds, and its time. Only
+    /// OpenMetrics has it; its labels have far fewer than the 128 characters that are allowed.
+    private func suffix(_ exemplar: Exemplar) -> String {
+        guard format == .openMetrics else { return "" }
+        let milliseconds = exemplar.time / 1_000_000
+        let fraction = String(milliseconds % 1_000)
+        let time =
+            "\(milliseconds / 1_000)."
+            + String(repeating: "0", count: max(0, 3 - fraction.utf8.count)) + fraction
+        return " # {trace_id=\"\(exemplar.trace.traceID.hex)\","
+            + "span_id=\"\(exemplar.trace.spanID.hex)\"} "
+            + "\(Double(exemplar.nanoseconds) / 1e9) \(time)"
     }
 
     /// A metric with one sample.
@@ -82,13 +99,15 @@ struct MetricsText {
     }
 
     mutating func histogram(
-        _ name: String, _ labels: [(String, String)], _ latency: LatencyHistogram, bounds: [Double]
+        _ name: String, _ labels: [(String, String)], _ latency: LatencyHistogram,
+        bounds: [Double], _ exemplars: Exemplars = Exemplars()
     ) {
-        for bound in bounds {
+        for (index, bound) in bounds.enumerated() {
             let count = latency.count(upTo: UInt64(bound * 1e9))
-            sample("\(name)_bucket", labels + [("le", "\(bound)")], count)
+            sample("\(name)_bucket", labels + [("le", "\(bound)")], count, exemplars[index])
         }
-        sample("\(name)_bucket", labels + [("le", "+Inf")], latency.count)
+        sample(
+            "\(name)_bucket", labels + [("le", "+Inf")], latency.count, exemplars[bounds.count])
         sample("\(name)_sum", labels, Double(latency.sum) / 1e9)
         sample("\(name)_count", labels, latency.count)
     }

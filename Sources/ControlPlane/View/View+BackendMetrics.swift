@@ -133,7 +133,7 @@ extension ControlPlane.View {
                     text.histogram(
                         name,
                         [backend.label, ("replica", replica), ("grpc_status", "\(ended.code)")],
-                        ended.latency, bounds: Self.latencyBounds)
+                        ended.latency, bounds: Exemplars.bounds)
                 }
             }
         }

@@ -5,13 +5,6 @@ internal import TrafficPolicy
 
 /// The metrics.
 extension ControlPlane.View {
-    /// Upper bounds in seconds. Source: gRFC A66, "Latency".
-    static let latencyBounds: [Double] = [
-        0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006,
-        0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16, 0.2,
-        0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 2, 5, 10, 20, 50, 100,
-    ]
-
     /// All metrics.
     func metrics(_ figures: ServingFigures, _ format: MetricsText.Format) -> String {
         var text = MetricsText(format)
@@ -44,7 +37,7 @@ extension ControlPlane.View {
         for (labels, ended) in Self.ended(calls) {
             text.histogram(
                 "grpc_server_call_duration_seconds", labels, ended.latency,
-                bounds: Self.latencyBounds)
+                bounds: Exemplars.bounds, ended.exemplars)
         }
         for (direction, help, sizes) in [
             ("sent", "response messages sent to the client", \EndedCalls.sent),

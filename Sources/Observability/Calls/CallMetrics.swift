@@ -28,6 +28,7 @@ package struct EndedCalls: Sendable {
     /// Bytes of all response messages, and of all request messages, of a call.
     package var sent = SizeHistogram()
     package var received = SizeHistogram()
+    package fileprivate(set) var exemplars = Exemplars()
 
     fileprivate mutating func record(nanoseconds: UInt64, sent: UInt64, received: UInt64) {
         latency.record(nanoseconds: nanoseconds)
@@ -64,6 +65,14 @@ package struct CallFigures: Sendable {
         }
     }
 
+    /// Adds a traced call, which `record` has counted, as an example of its latency.
+    package mutating func add(_ exemplar: Exemplar, _ answered: StatusCode) {
+        guard let index = finished.firstIndex(where: { $0.code == answered.counted }) else {
+            return
+        }
+        finished[index].exemplars.add(exemplar)
+    }
+
     package mutating func add(_ other: CallFigures) {
         started += other.started
         inFlight += other.inFlight
@@ -76,6 +85,7 @@ package struct CallFigures: Sendable {
             finished[index].latency.add(ended.latency)
             finished[index].sent.add(ended.sent)
             finished[index].received.add(ended.received)
+            finished[index].exemplars.add(ended.exemplars)
         } else {
             finished.append(ended)
         }

@@ -48,6 +48,14 @@ package final class LoopMetrics {
         return served.hasEndpoint(key.endpoint) && served.has(key.backend, at: key.endpoint)
     }
 
+    /// The latencies of an endpoint's calls, without shadow copies.
+    package func latency(of endpoint: String) -> LatencyHistogram {
+        (endpoints[endpoint]?.series ?? [:]).reduce(into: LatencyHistogram()) { sum, series in
+            guard !series.key.isShadow else { return }
+            for ended in series.value.figures.finished { sum.add(ended.latency) }
+        }
+    }
+
     /// Whether this loop counts calls of a method under its name.
     package func isNamed(_ method: String, of endpoint: String) -> Bool {
         endpoints[endpoint]?.methods.contains(method) ?? false

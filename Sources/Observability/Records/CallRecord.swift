@@ -69,7 +69,7 @@ package struct CallRecord: Sendable {
     package var responseBytes: UInt64 = 0
     /// The point of the shard key; nil without one.
     package var shardPoint: UInt64?
-    /// The revision of the state that decided the backend.
+    /// The revision of the endpoint's policy, which decided the backend.
     package var revision: UInt64 = 0
     package var trace: TraceContext?
     /// The address of the client.

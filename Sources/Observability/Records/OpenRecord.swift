@@ -7,7 +7,7 @@ package import Traces
 ///   start ---queue---> first attempt ---upstream---> response begins ---response---> end
 /// ```
 package struct OpenRecord: Sendable {
-    package let trace: TraceContext?
+    package var trace: TraceContext?
     private let startedAt: UInt64
     /// The replica of the running attempt, empty for a handler; nil between attempts.
     private var replica: String?

@@ -15,12 +15,15 @@ package struct ResponsePair: Sendable {
     let shadow: RecordedResponse
     /// The bytes that the account counts as buffered for it.
     let heldBytes: Int
+    /// Called on the comparing thread if the responses differ by the rules.
+    let differed: (@Sendable () -> Void)?
 
     package init(
         account: ShadowAccount, epoch: UInt64, method: String,
         metadata: @escaping @Sendable () -> Metadata, primary: RecordedResponse,
-        shadow: RecordedResponse, heldBytes: Int
+        shadow: RecordedResponse, heldBytes: Int, differed: (@Sendable () -> Void)? = nil
     ) {
+        self.differed = differed
         self.account = account
         self.epoch = epoch
         self.method = method
@@ -38,6 +41,7 @@ package struct ResponsePair: Sendable {
             account.ledger.add(differences, of: self, rules, at: now)
         }
         account.release(heldBytes)
+        if !differences.isEmpty { differed?() }
     }
 
     /// The differences. `:status`, `:message`, `:count` and `:bytes` name parts that are not

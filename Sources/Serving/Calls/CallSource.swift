@@ -15,6 +15,11 @@ protocol CallSource: AnyObject {
     /// How the client called.
     var recordForm: CallRecord.Form { get }
 
+    /// The trace of the call that a shadow copy repeats; nil for a call that is not sampled.
+    var primaryTrace: CallTrace? { get }
+    /// The name of the protocol in spans.
+    var system: String { get }
+
     /// The backend has read request bytes.
     func credit(_ bytes: Int)
     /// The response begins.
@@ -42,6 +47,8 @@ protocol CallSource: AnyObject {
 
 extension CallSource {
     var isShadow: Bool { false }
+    var primaryTrace: CallTrace? { nil }
+    var system: String { "grpc" }
     func ending(_ trailers: HeaderParts, headers: HeaderBlock?) {}
     func workBegan() {}
     func workEnded() {}

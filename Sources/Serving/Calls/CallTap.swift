@@ -10,4 +10,14 @@ protocol CallTap: AnyObject {
     func wrote(_ bytes: RawSpan)
     /// The status is known, or the client has cancelled the call.
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64, byClient: Bool)
+
+    /// The call is sampled; called before the other functions.
+    func began(_ trace: CallTrace)
+    /// The call was not sampled, and can be exported late; called before `ended`.
+    func ended(untraced call: LateCall)
+}
+
+extension CallTap {
+    func began(_ trace: CallTrace) {}
+    func ended(untraced call: LateCall) {}
 }

@@ -25,6 +25,8 @@ struct RequestHead {
     private(set) var encoding: MessageEncoding? = .identity
     /// Whether `grpc-accept-encoding` names gzip.
     private(set) var acceptsGzip = false
+    /// The headers of the caller's trace.
+    private(set) var trace = TraceHeaders()
 
     init(_ headers: HeaderBlock) {
         for index in headers.fields.indices {
@@ -46,6 +48,8 @@ struct RequestHead {
             case .encoding: encoding = MessageEncoding(rawValue: headers.text(field))
             case .acceptEncoding:
                 acceptsGzip = MessageEncoding.acceptsGzip(headers.value(of: field))
+            case .traceParent: trace.found(parent: field, in: headers)
+            case .traceBinary: trace.found(binary: field)
             default: break
             }
         }

@@ -4,6 +4,7 @@ internal import Messages
 internal import NIOCore
 internal import Observability
 internal import Transport
+internal import Upstream
 
 /// One call, from its headers to its status: the half towards the client or `CallSource`. A
 /// subclass answers it.
@@ -31,6 +32,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private(set) var target: Target
     private(set) var stream = HTTP2Stream(id: 0, slot: 0)
     var state = ServerCallState()
+    /// In nanoseconds of the loop's clock.
     private(set) var startedAt: UInt64 = 0
     /// In nanoseconds of the loop's clock.
     private(set) var deadline: UInt64?
@@ -42,6 +44,8 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private(set) var shardPoint: UInt64?
     /// Set while something listens for the record of the call.
     var record: OpenRecord?
+    /// Nil unless the call is sampled.
+    private(set) var trace: CallTrace?
     /// Request bytes that are buffered.
     private var heldBytes = 0
     /// Bytes of all messages of the response and of the request, each with its prefix of 5 bytes.
@@ -90,6 +94,12 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Custom trailers of a status that Weir sends.
     var addedTrailers: Metadata { Metadata() }
 
+    /// The attempts at replicas that were begun.
+    var attempts: Int { 0 }
+
+    /// The replica of the last attempt, if the server traces calls.
+    var lastReplica: Replica? { nil }
+
     static let plainHeaders = HeaderBlock([":status": "200", "content-type": ContentType.grpc])
 
     // MARK: Beginning
@@ -117,7 +127,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         if !isShadow { loop.admission.requestBegan() }
         provisional = target.began()
         self.shardPoint = shardPoint
-        record = target.isRecorded ? loop.recorder.begin(requestHeaders, at: now) : nil
+        record =
+            target.isRecorded
+            ? loop.recorder.begin(TraceHeaders.context(in: requestHeaders), at: now) : nil
         if let cohorts = target.cohorts {
             cohorts.table.started(
                 isCandidate: cohorts.isCandidate, isKeyed: shardPoint != nil, at: now)
@@ -156,6 +168,11 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     @discardableResult
     final func start(_ request: RequestHead, tap: (any CallTap)? = nil) -> Bool {
         self.tap = tap
+        if let tracing = loop.tracing, let trace = CallTrace.begin(self, request.trace, tracing) {
+            self.trace = trace
+            recordBelongs(to: trace.context)
+            tap?.began(trace)
+        }
         answer(request)
         return state.isOpen
     }
@@ -331,6 +348,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         if let deadlineToken { loop.deadlines.clear(deadlineToken) }
         deadlineToken = nil
         deadline = nil
+        var ending: EndedCall?
         if isCounted {
             isCounted = false
             if !isShadow { loop.admission.requestEnded() }
@@ -338,18 +356,29 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             target.ended(
                 provisional, code, nanoseconds: nanoseconds, sent: sentBytes,
                 received: receivedBytes)
+            if let trace { target.ended(provisional, code, trace.exemplar(nanoseconds, loop.now)) }
             provisional = nil
             if let cohorts = target.cohorts {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
             if let record { end(record, code, message, at: startedAt &+ nanoseconds) }
+            ending = loop.tracing.flatMap {
+                traced(
+                    code, message(), nanoseconds: nanoseconds, tap: tap,
+                    in: $0, byClient: byClient)
+            }
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil
             source?.ended(code, message(), nanoseconds: nanoseconds)
         }
         if heldBytes > 0 { _ = hold(0) }
         release()
+        // The release has ended the last attempt.
+        if let ending {
+            trace?.ended(ending)
+            trace = nil
+        }
         connection?.changed()
     }
 }

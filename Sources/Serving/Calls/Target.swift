@@ -6,8 +6,6 @@ internal import Observability
 final class Target {
     /// Endpoint, backend and method of its calls.
     let key: CallKey
-    /// The revision of the state that chose the backend.
-    let revision: UInt64
     /// The counters of the loop.
     private let loopMetrics: LoopMetrics
     /// The counters of its calls.
@@ -16,6 +14,10 @@ final class Target {
     private var unknownMethod: UnknownMethod?
     /// Where the calls are counted for a rollout of the endpoint; nil without one.
     let cohorts: CohortSide?
+    /// The revision of the endpoint; 0 for Weir's own services.
+    let revision: UInt64
+    /// Which calls of the endpoint are slow; nil if no late calls are exported.
+    let slow: SlowCalls?
     /// The trailers of a successful call without trailing metadata.
     let okTrailers: PreparedHeaders
     /// The trailer that names the backend, if responses do.
@@ -24,12 +26,16 @@ final class Target {
     /// - Parameters:
     ///   - isNamed: whether responses name the backend, in `x-serve-backend`.
     ///   - unknownMethod: nil for a method that exists.
+    ///   - revision: of the endpoint.
+    ///   - slow: nil if slow calls are not exported.
     init(
-        _ key: CallKey, isNamed: Bool, revision: UInt64 = 0, unknownMethod: UnknownMethod? = nil,
-        cohorts: CohortSide? = nil, _ metrics: LoopMetrics
+        _ key: CallKey, isNamed: Bool, unknownMethod: UnknownMethod? = nil,
+        cohorts: CohortSide? = nil, revision: UInt64 = 0, slow: SlowCalls? = nil,
+        _ metrics: LoopMetrics
     ) {
-        self.key = key
         self.revision = revision
+        self.slow = slow
+        self.key = key
         self.cohorts = cohorts
         self.unknownMethod = unknownMethod
         loopMetrics = metrics
@@ -44,6 +50,12 @@ final class Target {
 
     /// Whether its calls have records: those of Weir's own services have none.
     var isRecorded: Bool { !key.endpoint.isEmpty }
+    /// The method in spans: without the first slash, and `_OTHER` if it may not exist, because a
+    /// client can send any name.
+    var tracedMethod: String {
+        guard unknownMethod?.isAnswered ?? true else { return "_OTHER" }
+        return key.method.hasPrefix("/") ? String(key.method.dropFirst()) : key.method
+    }
 
     /// Counts a request that a shadow's proportion selected.
     func sampled() { metrics.figures.sampled += 1 }
@@ -66,6 +78,17 @@ final class Target {
         return nil
     }
 
+    /// Keeps a traced call that `ended` has counted as an example of its latency.
+    func ended(_ provisional: ProvisionalCount?, _ code: StatusCode, _ exemplar: Exemplar) {
+        (provisional.map(series) ?? metrics).figures.add(exemplar, code)
+    }
+
+    /// The counts of a call that began before the method was known to exist.
+    private func series(_ provisional: ProvisionalCount) -> CallMetrics {
+        provisional.method.isAnswered
+            ? loopMetrics.seriesIfCurrent(of: key) : provisional.metrics
+    }
+
     /// Counts a call that has ended.
     func ended(
         _ provisional: ProvisionalCount?, _ code: StatusCode, nanoseconds: UInt64,
@@ -77,9 +100,7 @@ final class Target {
                 code, nanoseconds: nanoseconds, sent: sent, received: received)
         }
         provisional.metrics.figures.inFlight -= 1
-        let series =
-            provisional.method.isAnswered
-            ? loopMetrics.seriesIfCurrent(of: key) : provisional.metrics
+        let series = series(provisional)
         series.figures.started += 1
         series.figures.record(code, nanoseconds: nanoseconds, sent: sent, received: received)
     }

@@ -42,12 +42,17 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     /// Response bytes for which the replica has no credit yet.
     private var owedToReplica = 0
 
+    /// Kept only if the server traces calls.
+    private var tracedReplica: Replica?
     /// The replica that failed the last attempt, which the next attempt avoids.
     private(set) var failedReplica: Replica?
     /// The point of the shard key on the ring of replicas; nil without a key.
     private(set) var replicaPoint: UInt64?
 
     private var limits: Limits { loop.limits }
+
+    override var attempts: Int { attempt.attempts }
+    override var lastReplica: Replica? { tracedReplica }
 
     // MARK: The client
 
@@ -58,6 +63,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         self.request.reset()
         owedToClient = 0
         failedReplica = nil
+        tracedReplica = nil
         // A shadow copy is not retried, so its request is not kept.
         if isShadow { self.request.drop() }
         if request.hasPassedProxy, let error = pool.forwardingLoopError(requestHeaders) {
@@ -138,6 +144,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         case .attempting(let lease, let upstream):
             phase = .idle
             lease.connection.cancel(upstream)
+            trace?.attemptEnded(.cancelled, nil, of: target, at: loop.now)
             pool?.giveBack(lease, nil, failure: nil)
         }
         phase = .idle
@@ -158,8 +165,14 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         guard let pool else { return }
         attempt.began()
         record?.attemptBegan(on: lease.replica.name, at: loop.now)
+        if let tracing = loop.tracing {
+            tracedReplica = lease.replica
+            trace?.attemptBegan(on: lease.replica, at: tracing.now, using: &pool.loop.random)
+        }
         guard let upstream = lease.connection.open(requestHeaders(pool), owner: self) else {
             phase = .idle
+            trace?.attemptEnded(
+                nil, "the connection accepts no more streams", of: target, at: loop.now)
             pool.giveBack(lease, nil, failure: nil)
             return resend(
                 or: RPCError(
@@ -299,6 +312,7 @@ extension ForwardedCall: ClientStreamOwner {
     private func giveBack(_ code: StatusCode?, failure: String?) {
         guard case .attempting(let lease, _) = phase else { return }
         phase = .idle
+        trace?.attemptEnded(code, failure, of: target, at: loop.now)
         if failure != nil || code == nil { failedReplica = lease.replica }
         pool?.giveBack(lease, code, failure: failure)
     }

@@ -114,8 +114,14 @@ final class PlainHTTPCall: CallSource {
         add(.contentType, ContentType.grpc)
         add(.endpoint, endpoint)
         if let key = request.shardKey { add(.shardKey, key) }
-        for passed in [KnownHeader.forwardedFor, .via, .traceParent] {
+        for passed in [KnownHeader.forwardedFor, .via] {
             for header in request.head.fields where header.name == passed.name {
+                add(passed, header.value)
+            }
+        }
+        for passed in KnownHeader.tracing {
+            for header in request.head.fields
+            where header.name == passed.name && WebHeaders.isMetadata(header) {
                 add(passed, header.value)
             }
         }

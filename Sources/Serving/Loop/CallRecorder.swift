@@ -1,5 +1,4 @@
 internal import FoundationEssentials
-internal import HTTP2Session
 package import Observability
 internal import Traces
 internal import Transport
@@ -38,28 +37,20 @@ final class CallRecorder {
     func remove(_ tap: CallTapStream) { taps.removeAll { $0 === tap } }
 
     /// The record of a call that begins; nil if nothing listens.
-    func begin(_ headers: @autoclosure () -> HeaderBlock, at now: UInt64) -> OpenRecord? {
+    ///
+    /// - Parameter trace: the context that the client sent.
+    func begin(_ trace: @autoclosure () -> TraceContext?, at now: UInt64) -> OpenRecord? {
         let isListening = !logs.isEmpty || !taps.isEmpty
         guard isListening || recent.isEnabled else { return nil }
-        let trace = Self.trace(in: headers())
+        let trace = trace()
         return isListening || trace != nil ? OpenRecord(trace, at: now) : nil
-    }
-
-    /// The context that the client sent. Several values count as none (W3C Trace Context).
-    private static func trace(in headers: HeaderBlock) -> TraceContext? {
-        var found: HeaderBlock.Field?
-        for index in headers.fields.indices {
-            let field = headers.fields[index]
-            guard field.known == KnownHeader.traceParent.rawValue else { continue }
-            guard found == nil else { return nil }
-            found = field
-        }
-        return found.flatMap { TraceContext(parent: headers.value(of: $0)) }
     }
 
     /// Passes on the record of a call that has ended.
     ///
-    /// - Parameter fill: sets the remaining properties; called only if something wants the record.
+    /// - Parameters:
+    ///   - failed: whether the server caused a failure.
+    ///   - fill: sets the remaining properties; called only if something wants the record.
     func end(_ open: OpenRecord, failed: Bool, at now: UInt64, _ fill: (inout CallRecord) -> Void) {
         let isLogged = !logs.isEmpty && (failed || isSampled)
         let isTraced = open.trace != nil && recent.isEnabled

@@ -32,6 +32,8 @@ final class Router: @unchecked Sendable {
     private var servePaths: [String: ResolvedPath] = [:]
     /// The counts of endpoints under rollout.
     private var cohorts: [String: EndpointCohorts] = [:]
+    /// Which calls are slow, by endpoint; empty if no late calls are exported.
+    private var slow: [String: SlowCalls] = [:]
     /// Requests whose path matches no endpoint.
     private(set) var unrouted: UInt64 = 0
     /// Requests that wait for the schemas of backends.
@@ -61,12 +63,21 @@ final class Router: @unchecked Sendable {
         for (name, counting) in counted where cohorts[name] == nil {
             cohorts[name] = EndpointCohorts(counting)
         }
+        slow = slow.filter { snapshot.endpoint(named: $0.key) != nil }
         dataPaths.removeAll(keepingCapacity: true)
         ownPaths.removeAll(keepingCapacity: true)
         servePaths.removeAll(keepingCapacity: true)
     }
 
     func countUnrouted() { unrouted += 1 }
+
+    private func slowCalls(of endpoint: String) -> SlowCalls? {
+        guard loop.tracing?.samplesLate == true else { return nil }
+        if let known = slow[endpoint] { return known }
+        let new = SlowCalls(endpoint, loop.metrics)
+        slow[endpoint] = new
+        return new
+    }
 
     /// Whether the schemas that routes lack may be read now.
     var mayLoadRoutes: Bool { !routeWaiters.isEmpty || loop.now >= routesLoadableAt }
@@ -173,16 +184,16 @@ final class Router: @unchecked Sendable {
             ? nil : UnknownMethod(method, of: endpoint.name, loop.metrics)
         // A client can name any number of methods that do not exist.
         let table = cohorts[endpoint.name]?.table(of: unknown == nil ? method : nil)
+        let slow = slowCalls(of: endpoint.name)
         func destination(_ backend: String, _ answerer: Answerer, isShadow: Bool) -> Destination {
             let key = CallKey(
                 endpoint: endpoint.name, backend: backend, method: method, isShadow: isShadow)
             let candidate = snapshot.counted[endpoint.name]?.candidate
             let target = Target(
-                key, isNamed: namesBackends && !isShadow, revision: snapshot.revision,
-                unknownMethod: unknown,
+                key, isNamed: namesBackends && !isShadow, unknownMethod: unknown,
                 cohorts: isShadow
                     ? nil : table.map { CohortSide($0, isCandidate: backend == candidate) },
-                loop.metrics)
+                revision: endpoint.revision, slow: isShadow ? nil : slow, loop.metrics)
             return Destination(target, answerer)
         }
         func shadowTarget(_ shadow: RunningShadow, _ backend: String, _ answerer: Answerer)

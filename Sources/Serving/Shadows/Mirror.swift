@@ -26,6 +26,10 @@ final class Mirror: CallTap {
     let method: String
     /// The client's deadline in nanoseconds of the loop's clock; nil without one.
     let deadline: UInt64?
+    /// The trace of the call; nil if it is not sampled.
+    private(set) var trace: CallTrace?
+    /// The ended call, until it is exported late because a copy's response differs.
+    private var late: LateCall?
     private var copies: [ShadowCopy] = []
     /// Request bytes that were not passed to the copies.
     private var pending: [[UInt8]] = []
@@ -104,6 +108,20 @@ final class Mirror: CallTap {
             copy.primaryEnded()
         }
     }
+
+    func began(_ trace: CallTrace) { self.trace = trace }
+
+    func ended(untraced call: LateCall) { late = call }
+
+    /// A copy's response differs from that of the call.
+    func differed() {
+        guard let call = late else { return }
+        late = nil
+        shadows.loop.tracing?.offer(call, .differed)
+    }
+
+    /// Whether the call is exported if a copy differs.
+    var isExportedLate: Bool { late != nil }
 
     // MARK: The copies
 

@@ -41,6 +41,7 @@ final class ShadowCopy: CallSource {
     var peer: Peer { mirror.peer }
     var isShadow: Bool { true }
     var recordForm: CallRecord.Form { .grpc }
+    var primaryTrace: CallTrace? { mirror.trace }
 
     /// Whether the copy accepts more of the request.
     var isOpen: Bool { machine.isOpen }
@@ -232,7 +233,7 @@ final class ShadowCopy: CallSource {
         let comparison = ResponsePair(
             account: account, epoch: account.epoch, method: mirror.method,
             metadata: { [headers] in Metadata(headers) }, primary: mirror.response,
-            shadow: response, heldBytes: machine.heldBytes)
+            shadow: response, heldBytes: machine.heldBytes, differed: whenDifferent)
         if mirror.shadows.comparer.submit(comparison) {
             // The comparison releases the bytes.
             _ = machine.handOverBytes()
@@ -240,6 +241,15 @@ final class ShadowCopy: CallSource {
             shadow.tally.figures.countOverload()
         }
         end()
+    }
+
+    /// Called on the comparer's thread; nil if the call is not exported in that case. The second
+    /// copies to the backend that answers measure noise: their differences are not reported.
+    private var whenDifferent: (@Sendable () -> Void)? {
+        guard mirror.isExportedLate, !account.key.backend.isEmpty else { return nil }
+        let eventLoop = loop.eventLoop
+        let mirror = NIOLoopBound(mirror, eventLoop: eventLoop)
+        return { eventLoop.execute { mirror.value.differed() } }
     }
 
     private func end() {

@@ -9,6 +9,8 @@ internal import Transport
 /// Source: "Connect Protocol Reference", "Unary RPCs".
 struct ConnectUnaryForm: WebForm {
     let recordForm = CallRecord.Form.connect
+    var system: String { "connectrpc" }
+
     private let codec: MessageCodec
     private let isGet: Bool
     private let acceptsGzip: Bool
@@ -146,6 +148,8 @@ struct ConnectUnaryForm: WebForm {
 /// Source: "Connect Protocol Reference", "Streaming RPCs".
 struct ConnectStreamForm: WebForm {
     let recordForm = CallRecord.Form.connect
+    var system: String { "connectrpc" }
+
     private let contentType: WebContentType
     private var requestBody: WebRequestBody
     private var responseBody: WebResponseBody

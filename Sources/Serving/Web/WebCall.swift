@@ -75,6 +75,8 @@ final class WebCall: CallSource {
 
     private var loop: LoopState { router.loop }
 
+    var system: String { form.system }
+
     /// Begins a call.
     ///
     /// - Parameter path: the method, resolved on the client's port.

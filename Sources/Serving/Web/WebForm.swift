@@ -25,6 +25,8 @@ protocol WebForm {
     var heldBytes: Int { get }
     /// The form in records of calls.
     var recordForm: CallRecord.Form { get }
+    /// The name of the protocol in spans.
+    var system: String { get }
 
     /// Checks the method, once, before the first `request`.
     mutating func check(_ schema: MethodSchema) throws(RPCError)
@@ -43,6 +45,7 @@ protocol WebForm {
 }
 
 extension WebForm {
+    var system: String { "grpc" }
     mutating func check(_ schema: MethodSchema) throws(RPCError) {}
 }
 

@@ -66,10 +66,11 @@ enum WebHeaders {
     }
 
     private static func isHandled(_ name: String) -> Bool {
-        handled.contains(name) || handledPrefixes.contains { name.hasPrefix($0) }
+        guard name != KnownHeader.traceBinary.name else { return false }
+        return handled.contains(name) || handledPrefixes.contains { name.hasPrefix($0) }
     }
 
-    private static func isMetadata(_ field: HTTPFields.Field) -> Bool {
+    static func isMetadata(_ field: HTTPFields.Field) -> Bool {
         var metadata = Metadata()
         metadata.add(field.name, field.value)
         return metadata.fields.allSatisfy(Metadata.isValid) && isBinary(field)

@@ -5,7 +5,9 @@ package import HTTP2Session
 package enum KnownHeader: Int, CaseIterable {
     // In requests.
     case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow, endpoint
-    case scheme, authority, te, forwardedFor, previousAttempts, via, traceParent
+    case scheme, authority, te, forwardedFor, previousAttempts, via
+    // Of traces.
+    case traceParent, traceState, traceBinary, baggage
     // In responses.
     case status, grpcStatus, grpcMessage, retryPushback, backend, stale
     // Of one connection (RFC 9113 section 8.2.2), or of a length that HTTP/2 frames contain.
@@ -30,6 +32,9 @@ package enum KnownHeader: Int, CaseIterable {
         case .previousAttempts: "grpc-previous-rpc-attempts"
         case .via: "x-weir-via"
         case .traceParent: "traceparent"
+        case .traceState: "tracestate"
+        case .traceBinary: "grpc-trace-bin"
+        case .baggage: "baggage"
         case .status: ":status"
         case .grpcStatus: "grpc-status"
         case .grpcMessage: "grpc-message"
@@ -54,6 +59,9 @@ package enum KnownHeader: Int, CaseIterable {
         .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
         .contentLength,
     ]
+
+    /// Headers that connect a call to its trace.
+    package static let tracing: [KnownHeader] = [.traceParent, .traceState, .traceBinary, .baggage]
 
     /// Headers that only Weir sets in responses.
     package static let ownOfWeir: [KnownHeader] = [.backend, .shadow, .stale, .via]

@@ -24,7 +24,7 @@ package final class Replica: Sendable {
     package let name: String
     package let address: SocketAddress
     /// The name that the address belongs to; nil without a name.
-    let host: String?
+    package let host: String?
 
     let inFlight = Atomic<Int>(0)
     /// Connections that are ready, on all loops.

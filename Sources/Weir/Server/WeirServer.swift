@@ -7,6 +7,7 @@ package import Observability
 public import Serving
 internal import StateStores
 internal import Synchronization
+package import Traces
 internal import Upstream
 
 internal import class Foundation.ProcessInfo
@@ -63,6 +64,8 @@ public final class WeirServer: Sendable {
         public var takeOverTimeout: Duration?
         /// The limits of the data plane.
         public var limits = Limits()
+        /// How calls are traced; nil to create no spans.
+        package var traces: TraceSettings?
         /// The server's log.
         public var log = Logger(label: "weir")
         /// The log of the calls of endpoints; nil for none.
@@ -116,8 +119,8 @@ public final class WeirServer: Sendable {
         listeners.share = configuration.accessLog?.share ?? configuration.callShare
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
-            namesBackends: configuration.namesBackends, listeners: listeners,
-            log: configuration.log)
+            namesBackends: configuration.namesBackends, log: configuration.log,
+            listeners: listeners, tracing: configuration.traces)
         var bounds = HistoryBounds()
         bounds.revisions = max(1, configuration.keptRevisions)
         bounds.age = configuration.keptRevisionAge

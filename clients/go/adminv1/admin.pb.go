@@ -9519,7 +9519,7 @@ type CallRecord struct {
 	ResponseBytes uint64 `protobuf:"varint,17,opt,name=response_bytes,json=responseBytes,proto3" json:"response_bytes,omitempty"`
 	// The point of the shard key; unset without one.
 	ShardPoint *uint64 `protobuf:"fixed64,18,opt,name=shard_point,json=shardPoint,proto3,oneof" json:"shard_point,omitempty"`
-	// The revision of the state that decided the backend.
+	// The revision of the endpoint, whose policy decided the backend.
 	Revision uint64 `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"`
 	// 32 hexadecimal digits; empty if the client sent no valid trace context.
 	TraceId string `protobuf:"bytes,20,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`

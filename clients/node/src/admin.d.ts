@@ -1367,7 +1367,7 @@ export interface CallRecord {
   responseBytes: Int64;
   /** The point of the shard key; unset without one. */
   shardPoint?: Int64;
-  /** The revision of the state that decided the backend. */
+  /** The revision of the endpoint, whose policy decided the backend. */
   revision: Int64;
   /** 32 hexadecimal digits; empty if the client sent no valid trace context. */
   traceId: string;

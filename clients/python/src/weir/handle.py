@@ -14,7 +14,7 @@ import grpc
 from weir import _forking as forking
 from weir import errors, payload
 from weir.affinity import ShardKey
-from weir.metadata import BACKEND, ENDPOINT, SHARD_KEY, checked, current_shard_key
+from weir.metadata import BACKEND, ENDPOINT, SHARD_KEY, checked, current_shard_key, with_trace
 from weir.payload import Response
 from weir.v1 import serve_pb2
 
@@ -217,4 +217,4 @@ def call_metadata(
 ) -> Tuple[Tuple[str, str], ...]:
     """The metadata of a dynamic call."""
     key = ((SHARD_KEY, shard_key),) if shard_key else ()
-    return ((ENDPOINT, endpoint), *key, *options.metadata)
+    return ((ENDPOINT, endpoint), *key, *with_trace(options.metadata))

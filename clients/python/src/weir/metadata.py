@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import grpc
 import grpc.aio
@@ -21,11 +21,38 @@ SHARD_KEY = "x-serve-shard-key"
 ENDPOINT = "x-serve-endpoint"
 BACKEND = "x-serve-backend"
 SHADOW = "x-serve-shadow"
+TRACE = ("traceparent", "tracestate", "baggage")
 
 Metadata = Tuple[Tuple[str, str], ...]
 
 _current: contextvars.ContextVar[Optional[str]] = contextvars.ContextVar(
     "weir_shard_key", default=None)
+
+_current_trace: contextvars.ContextVar[Metadata] = contextvars.ContextVar(
+    "weir_trace", default=())
+
+
+@contextlib.contextmanager
+def answering(metadata: Iterable[Tuple[str, Any]]) -> Iterator[None]:
+    """Calls in this block belong to the trace of the request with this metadata."""
+    token = _current_trace.set(tuple(
+        (name, value) for name, value in metadata if name in TRACE and isinstance(value, str)))
+    try:
+        yield
+    finally:
+        _current_trace.reset(token)
+
+
+def with_trace(metadata: Iterable[Tuple[str, Any]]) -> List[Tuple[str, Any]]:
+    """The metadata with the trace of the request that this code answers.
+
+    Metadata that has a trace of its own, for example from OpenTelemetry, is not changed.
+    """
+    pairs = list(metadata)
+    if any(name.lower() == "traceparent" for name, _ in pairs):
+        return pairs
+    present = {name.lower() for name, _ in pairs}
+    return pairs + [pair for pair in _current_trace.get() if pair[0] not in present]
 
 
 @contextlib.contextmanager
@@ -58,7 +85,10 @@ def checked(key: ShardKey) -> str:
 
 
 def intercept(channel: grpc.Channel) -> grpc.Channel:
-    """A channel whose calls send the shard key of `with weir.shard_key(...)`."""
+    """A channel whose calls send the shard key of `with weir.shard_key(...)`.
+
+    Calls of a backend also send the trace of the request that it answers.
+    """
     return grpc.intercept_channel(channel, ShardKeyInterceptor())
 
 
@@ -73,13 +103,21 @@ class _Details(NamedTuple):
     compression: Any
 
 
-def _with_key(details: Any) -> Any:
+def _changed(details: Any) -> Optional[List[Tuple[str, Any]]]:
+    """The metadata of a call in this block; None if it is unchanged."""
     key = _current.get()
+    if key is None and not _current_trace.get():
+        return None
+    metadata = with_trace(details.metadata or ())
     if key is None:
+        return metadata
+    return [*(pair for pair in metadata if pair[0] != SHARD_KEY), (SHARD_KEY, key)]
+
+
+def _with_key(details: Any) -> Any:
+    metadata = _changed(details)
+    if metadata is None:
         return details
-    metadata: List[Tuple[str, Any]] = [
-        pair for pair in details.metadata or () if pair[0] != SHARD_KEY]
-    metadata.append((SHARD_KEY, key))
     return _Details(
         details.method, details.timeout, metadata, details.credentials,
         getattr(details, "wait_for_ready", None), getattr(details, "compression", None))
@@ -103,13 +141,12 @@ class ShardKeyInterceptor(
 
 
 def _aio_details(details: Any) -> Any:
-    key = _current.get()
-    if key is None:
+    metadata = _changed(details)
+    if metadata is None:
         return details
-    metadata = grpc.aio.Metadata(
-        *(pair for pair in details.metadata or () if pair[0] != SHARD_KEY), (SHARD_KEY, key))
     return grpc.aio.ClientCallDetails(
-        details.method, details.timeout, metadata, details.credentials, details.wait_for_ready)
+        details.method, details.timeout, grpc.aio.Metadata(*metadata), details.credentials,
+        details.wait_for_ready)
 
 
 class _AioUnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):

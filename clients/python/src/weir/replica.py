@@ -22,6 +22,7 @@ from weir.batching import Batcher, BatchError, Outcome
 from weir.config import BackendConfig
 from weir.errors import WeirError
 from weir.handle import CALL
+from weir.metadata import answering
 from weir.payload import Response
 from weir.request import Request
 from weir.v1 import serve_pb2
@@ -132,9 +133,10 @@ class Replica:
         if self._batcher is not None and configuration.accepts_batch(method):
             value = _value(self._batcher.call(name, request, context.is_active))
         else:
-            value = method(request)
-            if inspect.isawaitable(value):
-                value = self._run(value, context)
+            with answering(context.invocation_metadata()):
+                value = method(request)
+                if inspect.isawaitable(value):
+                    value = self._run(value, context)
         return self._response(value, request).message()
 
     def _method(self, name: str) -> Optional[Callable[..., Any]]:

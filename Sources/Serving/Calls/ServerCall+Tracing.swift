@@ -1,0 +1,79 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Observability
+internal import Traces
+internal import Transport
+internal import Upstream
+
+extension ServerCall {
+    /// The facts for the span of a sampled call; nil for another one, which may be exported late. A
+    /// client that cancels a call does not make it interesting.
+    func traced(
+        _ code: StatusCode, _ message: @autoclosure () -> String, nanoseconds: UInt64,
+        tap: (any CallTap)?, in tracing: LoopTracing, byClient: Bool
+    ) -> EndedCall? {
+        if trace != nil { return facts(code, message(), nanoseconds: nanoseconds) }
+        guard let slow = target.slow, !byClient else { return nil }
+        let isSlow = slow.include(nanoseconds: nanoseconds, at: startedAt &+ nanoseconds)
+        let hasFailed = code != .ok && code.isServerFault
+        guard hasFailed || isSlow || tap != nil else { return nil }
+        let headers = requestHeaders
+        let traceHeaders = RequestHead(headers).trace
+        let late = LateCall(
+            call: facts(code, message(), nanoseconds: nanoseconds),
+            context: traceHeaders.context(in: headers), state: traceHeaders.state(in: headers),
+            wall: tracing.wall)
+        if hasFailed || isSlow {
+            tracing.offer(late, hasFailed ? .failed : .slow)
+        } else {
+            tap?.ended(untraced: late)
+        }
+        return nil
+    }
+
+    private func facts(_ code: StatusCode, _ message: String, nanoseconds: UInt64) -> EndedCall {
+        let headers = requestHeaders
+        return EndedCall(
+            target: target, code: code, message: message, startedAt: startedAt,
+            nanoseconds: nanoseconds, peer: peer,
+            authority: headers.first(.authority).map { headers.text($0) } ?? "",
+            system: source?.system ?? "grpc", shardPoint: shardPoint, attempts: attempts,
+            replica: lastReplica)
+    }
+}
+
+extension CallTrace {
+    /// Begins the trace of a call; nil if it is not sampled.
+    static func begin(
+        _ call: ServerCall, _ headers: TraceHeaders, _ tracing: LoopTracing
+    ) -> CallTrace? {
+        if call.isShadow { return beginCopy(call, headers, tracing) }
+        guard headers.mayBeSampled || !tracing.sampler.samplesOnlyByParent else { return nil }
+        let caller = headers.context(in: call.requestHeaders)
+        let fresh = tracing.newTrace()
+        guard tracing.sampler.samples(caller, newTrace: fresh),
+            // Probes of Weir's own services would be most of the traces.
+            caller?.isSampled == true || !call.target.key.endpoint.isEmpty
+        else { return nil }
+        let context = TraceContext(
+            traceID: caller?.traceID ?? fresh, spanID: tracing.newSpan(),
+            flags: caller?.flags.union(.sampled) ?? [.sampled, .random])
+        return CallTrace(
+            context, parent: caller?.spanID, state: headers.state(in: call.requestHeaders),
+            continuesCaller: caller != nil, hasBinary: headers.hasBinary, links: [],
+            tracing.queue, wall: tracing.wall)
+    }
+
+    /// A shadow copy has a span without a parent, because no span waits for it. It links to the
+    /// span of the call.
+    private static func beginCopy(
+        _ call: ServerCall, _ headers: TraceHeaders, _ tracing: LoopTracing
+    ) -> CallTrace? {
+        guard let primary = call.source?.primaryTrace else { return nil }
+        return CallTrace(
+            primary.context.at(tracing.newSpan()), parent: nil,
+            state: headers.state(in: call.requestHeaders),
+            continuesCaller: primary.continuesCaller, hasBinary: headers.hasBinary,
+            links: [TraceSpan.Link(primary.context)], tracing.queue, wall: tracing.wall)
+    }
+}
