@@ -107,7 +107,7 @@ let package = Package(
         module("Rollouts", ["Evidence", "TrafficPolicy"]),
         module(
             "Observability",
-            ["Evidence", "Rollouts", "Traces", "GRPCWire", "Messages", "TrafficPolicy"]),
+            ["Evidence", "Rollouts", "GRPCWire", "Messages", "Traces", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(
@@ -120,7 +120,9 @@ let package = Package(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
-        module("OTLP", ["GRPCClient", "Transport", "Traces", "Messages", "GRPCWire", logging]),
+        module(
+            "OTLP",
+            ["GRPCClient", "Transport", "Observability", "Traces", "Messages", "GRPCWire", logging]),
 
         .target(
             name: "Console",
@@ -129,6 +131,13 @@ let package = Package(
         module(
             "Webhooks",
             ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
+
+        module(
+            "AccessLog",
+            [
+                "Observability", "Transport", "Messages", "GRPCWire", "Traces", systemPackage,
+                logging,
+            ]),
 
         // The data plane, the control plane, and what users import.
         module(
@@ -140,8 +149,9 @@ let package = Package(
         module(
             "Serving",
             [
-                "Upstream", "Observability", "Transcoding", "Traces", "Transport", "HTTP2Session",
-                "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
+                "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
+                "GRPCWire", "Messages", "Traces", "TrafficPolicy", nioCore, nioPosix, deque,
+                logging,
             ]),
         module(
             "StateStores",
@@ -153,15 +163,17 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
-                "Rollouts", "Evidence", "Traces", "Transcoding", "Messages", "GRPCWire", "TrafficPolicy",
+                "Rollouts", "Evidence", "Traces", "Transcoding", "Messages", "GRPCWire",
+                "TrafficPolicy",
                 "CLibCrypto", systemPackage, logging,
             ]),
         module(
             "Weir",
             [
-                "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
-                "OTLP", "Webhooks", "Transport", "Traces", "Messages", "GRPCWire", "TrafficPolicy",
-                "CBuildInfo", nioCore, systemPackage, logging,
+                "AccessLog", "Console", "ControlPlane", "StateStores", "Serving", "Upstream",
+                "GRPCClient", "OTLP", "Observability", "Webhooks", "Transport", "Traces",
+                "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore, systemPackage,
+                logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
@@ -225,8 +237,13 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
-        tests("OTLPTests", ["OTLP", "Traces", "Messages", "GRPCWire", "Transport", logging]),
+        tests(
+            "OTLPTests",
+            ["OTLP", "Observability", "Traces", "Messages", "GRPCWire", "Transport", logging]),
         tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
+        tests(
+            "AccessLogTests",
+            ["AccessLog", "Observability", "Messages", "Traces", "GRPCWire", logging]),
         tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
@@ -261,8 +278,9 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "Rollouts", "Transcoding", "TrafficPolicy",
+                "AccessLog", "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session",
+                "GRPCWire", "Messages", "MessageYAML", "Observability", "Rollouts", "Traces",
+                "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.

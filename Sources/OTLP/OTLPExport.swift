@@ -1,18 +1,19 @@
 internal import GRPCWire
 package import Logging
 internal import Messages
+package import Observability
 package import Traces
 package import Transport
 
-/// Exports the spans and the log records of a server.
+/// Exports the spans and the calls of a server.
 package final class OTLPExport: Sendable {
     /// The time for the last requests when the server stops.
     package static let stopTimeout = Duration.seconds(5)
 
     /// Exports spans; nil without a collector for them.
     package let traces: Exporter<TraceSpan>?
-    /// Exports log records; nil without a collector for them.
-    package let logs: Exporter<LogRecord>?
+    /// Exports calls as log records; nil without a collector for them.
+    package let calls: Exporter<CallRecord>?
     private let clients: [CollectorClient]
     private let log: Logger
 
@@ -47,9 +48,8 @@ package final class OTLPExport: Sendable {
             request.serialize(appendingTo: &bytes)
             return bytes
         }
-        logs = exporter("log records", settings.logs, service: "logs.v1.LogsService") { records in
-            let scoped = Otlp_ScopeLogs(
-                scope: scope, logRecords: records.map { Otlp_LogRecord($0) })
+        calls = exporter("log records", settings.logs, service: "logs.v1.LogsService") { calls in
+            let scoped = Otlp_ScopeLogs(scope: scope, logRecords: calls.map { Otlp_LogRecord($0) })
             let request = Otlp_LogsRequest(
                 resourceLogs: [.init(resource: resource, scopeLogs: [scoped])])
             var bytes: [UInt8] = []
@@ -65,13 +65,13 @@ package final class OTLPExport: Sendable {
             for warning in try client.open() { log.warning("\(warning)") }
         }
         traces?.start()
-        logs?.start()
+        calls?.start()
     }
 
     /// Exports what is left, for at most `stopTimeout`, and closes the connections.
     package func stop() async {
         async let tracesStop: Void? = traces?.stop(within: Self.stopTimeout)
-        await logs?.stop(within: Self.stopTimeout)
+        await calls?.stop(within: Self.stopTimeout)
         _ = await tracesStop
         for client in clients { await client.close() }
     }
@@ -80,7 +80,7 @@ package final class OTLPExport: Sendable {
     package var figures: [(signal: String, figures: ExportFigures)] {
         var all: [(String, ExportFigures)] = []
         if let traces { all.append(("traces", traces.figures)) }
-        if let logs { all.append(("logs", logs.figures)) }
+        if let calls { all.append(("logs", calls.figures)) }
         return all
     }
 }

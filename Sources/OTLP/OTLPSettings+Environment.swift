@@ -26,14 +26,17 @@ extension OTLPSettings {
     }
 
     /// Settings from options, and from the environment for those that are not given.
+    ///
+    /// - Parameter exportsCalls: whether calls are exported unless `OTEL_LOGS_EXPORTER` is `none`;
+    ///   otherwise, if it is `otlp`.
     package init?(
-        environment: [String: String], options: [OTLPOption: String]
+        environment: [String: String], options: [OTLPOption: String], exportsCalls: Bool = false
     ) throws(Invalid) {
         self.init()
         let source = SettingSource(options: options, environment: environment)
         guard try !source.isDisabled else { return nil }
-        traces = try source.collector("TRACES", queue: "BSP")
-        logs = try source.collector("LOGS", queue: "BLRP")
+        traces = try source.collector("TRACES", queue: "BSP", isDefault: true)
+        logs = try source.collector("LOGS", queue: "BLRP", isDefault: exportsCalls)
         guard traces != nil || logs != nil else {
             guard let option = source.orphan else { return nil }
             throw Invalid(
@@ -93,15 +96,14 @@ private struct SettingSource {
 
     /// - Returns: nil if records of the kind are not exported.
     func collector(
-        _ kind: String, queue: String
+        _ kind: String, queue: String, isDefault: Bool
     ) throws(OTLPSettings.Invalid) -> OTLPSettings.Collector? {
         guard let endpoint = setting("ENDPOINT", kind, .endpoint) else { return nil }
-        if let exporter = variable("OTEL_\(kind)_EXPORTER") {
-            switch exporter.text {
-            case "otlp": break
-            case "none": return nil
-            default: throw exporter.invalid("use otlp or none")
-            }
+        let exporter = variable("OTEL_\(kind)_EXPORTER")
+        switch exporter?.text ?? (isDefault ? "otlp" : "none") {
+        case "otlp": break
+        case "none": return nil
+        default: throw exporter?.invalid("use otlp or none") ?? endpoint.invalid("")
         }
         if let form = setting("PROTOCOL", kind, nil), form.text != "grpc" {
             throw form.invalid("use grpc, and the port of the collector for gRPC, usually 4317")

@@ -38,7 +38,7 @@ public struct OTLPSettings: Sendable, Equatable {
 
     /// The collector of spans; nil to export none.
     public var traces: Collector?
-    /// The collector of log records; nil to export none.
+    /// The collector of log records, one for each call of the access log; nil to export none.
     public var logs: Collector?
     /// The attributes of the resource that records describe, by name. The server adds
     /// `service.version`, `service.instance.id` and `telemetry.sdk.*` unless they are set.

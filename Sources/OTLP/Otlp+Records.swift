@@ -1,4 +1,6 @@
+internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Traces
 
 // Conversions of records to messages.
@@ -35,19 +37,58 @@ extension Otlp_Resource {
 }
 
 extension Otlp_LogRecord {
-    init(_ record: LogRecord) {
+    /// The severities of OTLP that calls have.
+    private static let (info, error): (Int32, Int32) = (9, 17)
+
+    init(_ call: CallRecord) {
         self.init()
-        timeUnixNano = record.time
-        observedTimeUnixNano = record.time
-        severityNumber = record.severity.rawValue
-        severityText = record.severity.text
-        body = Otlp_AnyValue(string: record.body)
-        attributes = .init(record.attributes)
-        eventName = record.eventName
-        guard let context = record.context else { return }
+        let ended = UInt64(clamping: call.time).multipliedReportingOverflow(by: 1_000)
+        timeUnixNano = ended.overflow ? .max : ended.partialValue
+        observedTimeUnixNano = timeUnixNano
+        severityNumber = call.code.isServerFault ? Self.error : Self.info
+        severityText = call.code.isServerFault ? "ERROR" : "INFO"
+        eventName = "weir.call"
+        body = Otlp_AnyValue(string: "\(call.method) \(call.code)")
+        attributes = .init(Self.attributes(of: call))
+        guard let context = call.trace else { return }
         flags = UInt32(context.flags.rawValue)
         traceId = context.traceID.bytes
         spanId = context.spanID.bytes
+    }
+
+    /// The fields of the access log. Those of spans have the same names.
+    private static func attributes(of call: CallRecord) -> [Attribute] {
+        var attributes = [
+            Attribute("rpc.method", call.method),
+            Attribute("rpc.status_code", call.code.counted.description),
+            Attribute("weir.protocol", call.form.rawValue),
+            Attribute("weir.attempts", call.attempts),
+            Attribute("weir.duration_ms", milliseconds(call.phases.total)),
+            Attribute("weir.queue_ms", milliseconds(call.phases.queue)),
+            Attribute("weir.upstream_ms", milliseconds(call.phases.upstream)),
+            Attribute("weir.response_ms", milliseconds(call.phases.response)),
+            Attribute("weir.request_bytes", Int(clamping: call.requestBytes)),
+            Attribute("weir.response_bytes", Int(clamping: call.responseBytes)),
+        ]
+        for (name, text) in [
+            ("weir.endpoint", call.endpoint), ("weir.backend", call.backend),
+            ("weir.replica", call.replica), ("network.peer.address", call.peer),
+            ("weir.message", call.message),
+        ] where !text.isEmpty {
+            attributes.append(Attribute(name, text))
+        }
+        if let point = call.shardPoint {
+            attributes.append(Attribute("weir.shard_point", String(point, radix: 16)))
+        }
+        if call.revision > 0 {
+            attributes.append(Attribute("weir.revision", Int(clamping: call.revision)))
+        }
+        if call.isShadow { attributes.append(Attribute("weir.shadow", true)) }
+        return attributes
+    }
+
+    private static func milliseconds(_ nanoseconds: UInt64) -> Attribute.Value {
+        .double(Double(nanoseconds) / 1e6)
     }
 }
 

@@ -84,6 +84,12 @@ struct ExportOptions: ParsableArguments {
         transform: Bounded.whole(0...10_000))
     var traceLate = 10
 
+    @Flag(
+        help: ArgumentHelp(
+            "Also export each call as a log record, of which --access-log-share is the share "
+                + "(default: $OTEL_LOGS_EXPORTER is otlp)."))
+    var otlpCalls = false
+
     /// Nil if nothing is exported.
     func settings() throws(ValidationError) -> OTLPSettings? {
         let given: [OTLPOption: String?] = [
@@ -97,7 +103,7 @@ struct ExportOptions: ParsableArguments {
         do throws(OTLPSettings.Invalid) {
             var settings = try OTLPSettings(
                 environment: ProcessInfo.processInfo.environment,
-                options: given.compactMapValues { $0 })
+                options: given.compactMapValues { $0 }, exportsCalls: otlpCalls)
             settings?.lateCallsPerSecond = traceLate
             return settings
         } catch {

@@ -55,6 +55,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case access
     /// What servers of a fleet write about rollouts.
     case rollouts
+    /// Lines of the access log, and requests for single calls.
+    case calls
 
     package func run(_ bytes: [UInt8]) {
         switch self {
@@ -80,6 +82,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .transcoding: TranscodingFuzz.bind(bytes)
         case .access: AccessFuzz.feed(bytes)
         case .rollouts: RolloutFuzz.feed(bytes)
+        case .calls: CallsFuzz.feed(bytes)
         }
     }
 

@@ -13,7 +13,7 @@ internal import Transport
         _ variables: [String: String], _ options: [OTLPOption: String] = [:]
     ) -> Result<OTLPSettings?, OTLPSettings.Invalid> {
         Result { () throws(OTLPSettings.Invalid) in
-            try OTLPSettings(environment: variables, options: options)
+            try OTLPSettings(environment: variables, options: options, exportsCalls: true)
         }
     }
 
@@ -110,6 +110,19 @@ internal import Transport
         #expect(given.logs?.timeout == .milliseconds(9))
         variables["OTEL_TRACES_EXPORTER"] = "none"
         #expect(try Self.read(variables).get()?.traces == nil)
+    }
+
+    @Test("Calls are exported if an option or the variable says so")
+    func calls() throws {
+        for (value, isOn, expected) in [
+            (nil, false, false), (nil, true, true), ("otlp", false, true), ("none", true, false),
+        ] as [(String?, Bool, Bool)] {
+            var variables = [Self.endpoint: "http://c"]
+            variables["OTEL_LOGS_EXPORTER"] = value
+            let settings = try OTLPSettings(
+                environment: variables, options: [:], exportsCalls: isOn)
+            #expect((settings?.logs != nil) == expected)
+        }
     }
 
     @Test("The defaults are those of OpenTelemetry, without samples of Weir's own")

@@ -1,4 +1,6 @@
+internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Testing
 internal import Traces
 
@@ -52,20 +54,36 @@ internal import Traces
         #expect(message.endTimeUnixNano == 1)
     }
 
-    @Test("A log record has the fields of OTLP")
-    func logRecord() {
-        var record = LogRecord(time: 9, body: "text")
-        #expect(Otlp_LogRecord(record).traceId.isEmpty)
-        record.severity = .error
-        record.attributes = [Attribute("i", 3)]
-        record.context = context
-        record.eventName = "weir.call"
-        let message = Otlp_LogRecord(record)
-        #expect((message.timeUnixNano, message.observedTimeUnixNano) == (9, 9))
+    @Test("A call is a log record with the fields of the access log")
+    func call() {
+        var call = CallRecord()
+        #expect(Otlp_LogRecord(call).traceId.isEmpty)
+        #expect(Otlp_LogRecord(call).severityText == "INFO")
+        (call.time, call.method, call.code) = (9, "/p.S/M", .internalError)
+        (call.endpoint, call.revision, call.isShadow) = ("e", 7, true)
+        (call.requestBytes, call.shardPoint, call.trace) = (.max, 0xff, context)
+        call.phases.queue = 1_500_000
+        let message = Otlp_LogRecord(call)
+        #expect((message.timeUnixNano, message.observedTimeUnixNano) == (9_000, 9_000))
         #expect((message.severityNumber, message.severityText) == (17, "ERROR"))
-        #expect(message.body == Otlp_AnyValue(string: "text"))
-        #expect(message.attributes == [.init(key: "i", value: .init(value: .intValue(3)))])
+        #expect((message.eventName, message.flags) == ("weir.call", 1))
+        #expect(message.body == Otlp_AnyValue(string: "/p.S/M INTERNAL"))
         #expect((message.traceId, message.spanId) == (Array(1...16), Array(0xf1...0xf8)))
-        #expect((message.flags, message.eventName) == (1, "weir.call"))
+        let values = Dictionary(
+            uniqueKeysWithValues: message.attributes.map { ($0.key, $0.value?.value) })
+        #expect(values["weir.endpoint"] == .stringValue("e"))
+        #expect(values["weir.queue_ms"] == .doubleValue(1.5))
+        #expect(values["weir.request_bytes"] == .intValue(.max))
+        #expect(values["weir.shard_point"] == .stringValue("ff"))
+        #expect(values["weir.revision"] == .intValue(7))
+        #expect(values["weir.shadow"] == .boolValue(true))
+        #expect(values["weir.replica"] == nil)
+    }
+
+    @Test("The time of a call is bounded", arguments: [(-1, 0), (Int64.max, UInt64.max)])
+    func time(microseconds: Int64, nanoseconds: UInt64) {
+        var call = CallRecord()
+        call.time = microseconds
+        #expect(Otlp_LogRecord(call).timeUnixNano == nanoseconds)
     }
 }

@@ -66,6 +66,7 @@ NEEDED = {
     "backend=proportion": "greeter-v2=0.5", "path": "/helloworld.Greeter/SayHello",
     "method": "helloworld.Greeter/SayHello", "file": "missing", "from": "1", "revision": "1",
     "role": "viewer", "backend": "greeter-v1", "reason": "incident",
+    "trace-id": "4bf92f3577b34da6a3ce929d0e0e4736",
 }
 # Options that another option requires.
 WITH = {
@@ -93,6 +94,9 @@ def line(path, arguments, tested, value):
             words.append(f"{flag(argument)}={NEEDED[argument['valueName']]}")
     if tested["kind"] == "option" and path != ["serve"] and path != ["call"]:
         words += [word for word in WITH.get(flag(tested), [])]
+    # Without a limit, `tap` does not end.
+    if path == ["tap"] and (tested["kind"] == "positional" or flag(tested) != "--seconds"):
+        words.append("--seconds=0.1")
     if "--dry-run" in names:
         words.append("--dry-run")
     if path == ["endpoint", "limit"] and "--requests-per-second" not in " ".join(words):

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Testing
+internal import Transport
 
 @testable internal import WeirCLI
 

@@ -8,6 +8,8 @@ package struct ServerFacts: Sendable {
     package var commit: String?
     /// Returns the number of lost log lines; nil if they are not counted.
     package var lostLogLines: (@Sendable () -> UInt64)?
+    /// Returns the lines of the access log that were written and lost; nil without one.
+    package var accessLogLines: (@Sendable () -> (written: UInt64, lost: UInt64))?
     /// Returns the certificates that new connections receive, by port.
     package var certificates: @Sendable () -> [PortCertificates] = { [] }
     /// Returns the counts of the export of spans and log records, by kind.

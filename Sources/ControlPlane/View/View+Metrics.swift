@@ -169,6 +169,20 @@ extension ControlPlane.View {
                 "Log lines lost because the reader of the log was too slow or has ended.",
                 lostLogLines)
         }
+        if let lines = facts.accessLogLines?() {
+            text.metric(
+                "weir_access_log_lines_total", .counter,
+                "Lines of the access log that were "
+                    + "written.", lines.written)
+            text.metric(
+                "weir_access_log_lines_lost_total", .counter,
+                "Lines of the access log lost because its reader was too slow or it could not be "
+                    + "written.", lines.lost)
+        }
+        text.metric("weir_taps", .gauge, "Open taps (weir tap).", taps.open)
+        text.metric(
+            "weir_tap_calls_dropped_total", .counter,
+            "Calls that taps did not show because of a limit or a slow reader.", taps.dropped)
         text.metric(
             "weir_store_up", .gauge,
             "1 while the state can be stored and changed, otherwise 0. Requests are served in both "

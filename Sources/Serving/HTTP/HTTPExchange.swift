@@ -90,6 +90,11 @@ final class HTTPExchange: WebClient {
             if isData { router.countUnrouted() }
             let error = RPCError(
                 .unimplemented, "no endpoint matches the path \(head.target.path.quoted)")
+            if isData {
+                router.loop.recordRefusal(
+                    error, of: head.target.path, form.recordForm, WebHeaders.traceParent(head),
+                    client?.peer ?? Peer())
+            }
             return WebCall.refuse(.refusal(error, httpStatus: 404), &form, self)
         }
         let passesMessages = request.contentType.codec == .proto

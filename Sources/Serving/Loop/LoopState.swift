@@ -18,6 +18,7 @@ final class LoopState: @unchecked Sendable {
     let log: Logger
     let metrics: LoopMetrics
     let deadlines: Deadlines
+    let recorder: CallRecorder
     /// Nil for a server that traces no calls.
     let tracing: LoopTracing?
     private(set) var delay: LoopDelay
@@ -29,7 +30,8 @@ final class LoopState: @unchecked Sendable {
 
     init(
         _ context: LoopContext, _ threads: CallThreads, _ limits: Limits, maxBufferedBytes: Int,
-        _ methodNames: MethodNames, _ log: Logger, _ tracing: LoopTracing? = nil
+        _ methodNames: MethodNames, _ listeners: CallListeners, _ log: Logger,
+        _ tracing: LoopTracing? = nil
     ) {
         eventLoop = context.eventLoop
         self.context = context
@@ -39,6 +41,7 @@ final class LoopState: @unchecked Sendable {
         self.log = log
         metrics = LoopMetrics(methodNames)
         deadlines = Deadlines(eventLoop)
+        recorder = CallRecorder(context, listeners, maxTracedCalls: limits.maxTracedCalls)
         self.tracing = tracing
         delay = LoopDelay(limit: limits.maxQueueingDelay)
         admission = Admission(

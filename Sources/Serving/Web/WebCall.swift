@@ -48,6 +48,7 @@ final class WebCall: CallSource {
 
     let headers: HeaderBlock
     let peer: Peer
+    var recordForm: CallRecord.Form { form.recordForm }
     private let router: Router
     private let path: ResolvedPath
     private let requestHead: RequestHead
@@ -86,6 +87,9 @@ final class WebCall: CallSource {
     ) -> WebCall? {
         if let error = path.refusal(on: router.loop, at: now) {
             var form = request.form
+            router.loop.recordRefusal(
+                error, of: path.text, at: path.endpoint, form.recordForm, request.headers,
+                request.peer)
             refuse(.refusal(error), &form, client)
             return nil
         }

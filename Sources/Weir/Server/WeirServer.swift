@@ -1,8 +1,10 @@
+internal import AccessLog
 internal import Console
 internal import ControlPlane
 public import Logging
 internal import NIOCore
 public import OTLP
+package import Observability
 public import Serving
 internal import StateStores
 internal import Synchronization
@@ -69,6 +71,13 @@ public final class WeirServer: Sendable {
         package var traces: TraceSettings?
         /// The server's log.
         public var log = Logger(label: "weir")
+        /// The log of the calls of endpoints; nil for none.
+        public var accessLog: AccessLogSettings?
+        /// Other receivers of the calls of the access log, for example an exporter. They need no
+        /// `accessLog`.
+        package var callQueues: [CallQueue] = []
+        /// The share of calls that `callQueues` receive without an `accessLog`.
+        package var callShare = 1.0
         /// Returns the number of lost log lines, for `weir_log_lines_lost_total` in `/metrics`; nil
         /// omits the metric.
         public var lostLogLines: (@Sendable () -> UInt64)?
@@ -91,6 +100,7 @@ public final class WeirServer: Sendable {
     private let dataPlane: DataPlane
     let controlPlane: ControlPlane
     private let security: Security
+    private let accessLog: AccessLog?
     private let notifier: ServiceNotifier
     private let export: OTLPExport?
     private let following = Mutex<Task<Void, Never>?>(nil)
@@ -104,9 +114,22 @@ public final class WeirServer: Sendable {
         export = configuration.export.map {
             OTLPExport($0, version: Self.version, name: configuration.name, log: configuration.log)
         }
+        let limits = configuration.limits.bounded
+        let accessLog = configuration.accessLog.map {
+            AccessLog(
+                $0.output, $0.lineFormat, maxLines: limits.maxAccessLogLines,
+                log: configuration.log)
+        }
+        self.accessLog = accessLog
+        var listeners = CallListeners()
+        listeners.logs =
+            configuration.callQueues
+            + [accessLog?.queue, export?.calls?.queue].compactMap { $0 }
+        listeners.share = configuration.accessLog?.share ?? configuration.callShare
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
             namesBackends: configuration.namesBackends, log: configuration.log,
+            listeners: listeners,
             tracing: configuration.traces ?? Self.traces(configuration.export, export))
         var bounds = HistoryBounds()
         bounds.revisions = max(1, configuration.keptRevisions)
@@ -114,6 +137,9 @@ public final class WeirServer: Sendable {
         var facts = ServerFacts()
         (facts.version, facts.commit) = (Self.version, Self.commit)
         facts.lostLogLines = configuration.lostLogLines
+        if let accessLog {
+            facts.accessLogLines = { (written: accessLog.written, lost: accessLog.lost) }
+        }
         facts.certificates = { [security] in security.certificates }
         facts.exports = { [export] in export?.counts ?? [] }
         controlPlane = ControlPlane(
@@ -141,6 +167,7 @@ public final class WeirServer: Sendable {
         try security.start(admin: adminAddress, configuration.log)
         let webhooks = try configuration.security.webhooks()
         try export?.begin()
+        accessLog?.open()
         do {
             let store = try await openStore()
             let (copy, lacksCopy) = await openCopy()
@@ -288,19 +315,21 @@ public final class WeirServer: Sendable {
         self.following.withLock { $0 = following }
     }
 
-    /// Rereads the certificates and the access file, as SIGHUP does. If a file is invalid, the
-    /// server logs the reason and keeps the previous content. Connections stay open.
+    /// Rereads the certificates and the access file, and opens the file of the access log again, as
+    /// SIGHUP does. If a file is invalid, the server logs the reason and keeps the previous
+    /// content. Connections stay open.
     public func reload() {
         notifier.reloading()
         security.reload(onlyChanged: false, configuration.log)
+        accessLog?.reopen()
         notifier.ready()
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: health checks return NOT_SERVING, the server
     /// accepts no connections after `Limits.drainDelay`, and running requests finish within
     /// `Limits.drainTimeout`. A second signal ends the wait for requests, and limits the wait for
-    /// worker processes to a second. SIGHUP rereads the certificates and the access file. The
-    /// server notifies a service manager (`NOTIFY_SOCKET`).
+    /// worker processes to a second. SIGHUP does what `reload` does. The server notifies a
+    /// service manager (`NOTIFY_SOCKET`).
     ///
     /// - Parameter ready: called after the signal handlers are installed.
     /// - Returns: whether all requests finished.
@@ -376,5 +405,6 @@ public final class WeirServer: Sendable {
         await export?.stop()
         await controlPlane.stop()
         try await dataPlane.shutDown()
+        accessLog?.flush()
     }
 }

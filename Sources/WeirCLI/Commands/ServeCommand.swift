@@ -45,6 +45,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Log") var logging: LogOptions
 
+    @OptionGroup(title: "Access log") var access: AccessLogOptions
+
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
@@ -156,6 +158,8 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.security = security.settings
         configuration.export = try export.settings()
         configuration.namesBackends = !hideBackends
+        configuration.accessLog = access.settings
+        configuration.callShare = access.accessLogShare
         configuration.servesConsole = !noConsole
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =

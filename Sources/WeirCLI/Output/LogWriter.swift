@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Synchronization
+internal import Transport
 
 /// Writes lines to a descriptor on its own thread, so that a thread that logs never waits for the
 /// reader of the log.
