@@ -278,7 +278,7 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "AccessLog", "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session",
+                "AccessLog", "ControlPlane", "OTLP", "StateStores", "Serving", "Transport", "HTTP2Session",
                 "GRPCWire", "Messages", "MessageYAML", "Observability", "Rollouts", "Traces",
                 "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),

@@ -57,6 +57,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case rollouts
     /// Lines of the access log, and requests for single calls.
     case calls
+    /// The settings of the export of spans, and the answers of a collector.
+    case export
 
     package func run(_ bytes: [UInt8]) {
         switch self {
@@ -83,6 +85,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .access: AccessFuzz.feed(bytes)
         case .rollouts: RolloutFuzz.feed(bytes)
         case .calls: CallsFuzz.feed(bytes)
+        case .export: ExportFuzz.feed(bytes)
         }
     }
 

@@ -96,7 +96,7 @@ public final class WeirServer: Sendable {
         public let metrics: Address?
     }
 
-    private let configuration: Configuration
+    let configuration: Configuration
     private let dataPlane: DataPlane
     let controlPlane: ControlPlane
     private let security: Security
@@ -200,49 +200,6 @@ public final class WeirServer: Sendable {
         }
         return Address(
             host: ListeningPort.host(of: inherited) ?? "a socket that is not a TCP socket", port: 0)
-    }
-
-    private func openStore() async throws(StoreError) -> any StateStore {
-        for warning in configuration.store.location.warnings {
-            configuration.log.warning("\(warning)")
-        }
-        return try await waitingForHolder { () throws(StoreError) in
-            try await configuration.store.location.open(
-                acceptsLostRevisions: configuration.acceptsLostRevisions)
-        }
-    }
-
-    /// - Returns: the copy, if one is configured. If it cannot be opened, the server logs a warning
-    ///   and runs without it.
-    private func openCopy() async -> (StateCopy?, lacksCopy: Bool) {
-        guard let directory = configuration.copyDirectory else { return (nil, false) }
-        do throws(StoreError) {
-            let copy = try await waitingForHolder { () throws(StoreError) in
-                try await StateCopy.open(of: configuration.store.location, in: directory)
-            }
-            return (copy, false)
-        } catch {
-            configuration.log.warning(
-                "no copy of the state is kept on this machine",
-                metadata: ["reason": "\(error.description)"])
-            return (nil, true)
-        }
-    }
-
-    /// Opens a store. If this server replaces another one, waits until that one releases the store.
-    private func waitingForHolder<Store>(
-        _ open: () async throws(StoreError) -> Store
-    ) async throws(StoreError) -> Store {
-        let end = configuration.takeOverTimeout.map { ContinuousClock.now + $0 }
-        while true {
-            do throws(StoreError) {
-                return try await open()
-            } catch .held(let reason) {
-                guard let end, .now < end else { throw .held(reason) }
-                configuration.log.debug("waiting for the state", metadata: ["reason": "\(reason)"])
-                try? await Task.sleep(for: .milliseconds(50))
-            }
-        }
     }
 
     private func port(_ address: Address, inherited: Int32?) async throws -> ListeningPort {
