@@ -33,6 +33,10 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let serviceLifecycle = Target.Dependency.product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let instrumentation = Target.Dependency.product(
+    name: "Instrumentation", package: "swift-distributed-tracing")
+let distributedTracing = Target.Dependency.product(
+    name: "Tracing", package: "swift-distributed-tracing")
 let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 /// A Debian system library that is only a module map and a shim header here.
@@ -55,6 +59,7 @@ let package = Package(
         .library(name: "Weir", targets: ["Weir"]),
         .library(name: "WeirSwiftProtobuf", targets: ["WeirSwiftProtobuf"]),
         .library(name: "WeirServiceLifecycle", targets: ["WeirServiceLifecycle"]),
+        .library(name: "WeirTracing", targets: ["WeirTracing"]),
         .executable(name: "weir", targets: ["WeirCLI"]),
         .executable(name: "weir-generate", targets: ["WeirGenerate"]),
         // For packages with messages of their own: what generated C code is compiled against.
@@ -72,6 +77,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     ],
     targets: [
         // System libraries.
@@ -113,12 +119,15 @@ let package = Package(
         module(
             "Transport",
             [
-                "HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, deque, systemPackage,
-                logging,
+                "HTTP2Session", "GRPCWire", "Traces", nioCore, nioPosix, nioSSL, deque,
+                systemPackage, logging, instrumentation,
             ]),
         module(
             "GRPCClient",
-            ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
+            [
+                "Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix,
+                instrumentation,
+            ]),
 
         module(
             "OTLP",
@@ -149,9 +158,9 @@ let package = Package(
         module(
             "Serving",
             [
-                "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
-                "GRPCWire", "Messages", "Traces", "TrafficPolicy", nioCore, nioPosix, deque,
-                logging,
+                "Upstream", "Observability", "Transcoding", "Traces", "Transport", "HTTP2Session",
+                "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
+                instrumentation,
             ]),
         module(
             "StateStores",
@@ -177,6 +186,7 @@ let package = Package(
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
+        module("WeirTracing", ["Weir", "Traces", "Transport", distributedTracing]),
 
         // The demo service, generated as a user would: see `make protos`.
         .target(name: "CHelloWorldProtos", dependencies: ["CProtobufC"]),
@@ -200,7 +210,7 @@ let package = Package(
 
         // Tests.
         .executableTarget(
-            name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages"],
+            name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages", "Traces"],
             path: "Tests/FixtureServer", swiftSettings: settings),
         // Answers the test runner of protobuf's conformance tests.
         .executableTarget(
@@ -278,9 +288,9 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "AccessLog", "ControlPlane", "OTLP", "StateStores", "Serving", "Transport", "HTTP2Session",
-                "GRPCWire", "Messages", "MessageYAML", "Observability", "Rollouts", "Traces",
-                "Transcoding", "TrafficPolicy",
+                "AccessLog", "ControlPlane", "OTLP", "StateStores", "Serving", "Transport",
+                "HTTP2Session", "GRPCWire", "Messages", "MessageYAML", "Observability",
+                "Rollouts", "Traces", "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.
@@ -293,8 +303,9 @@ let package = Package(
         tests(
             "WeirTests",
             [
-                "Weir", "HelloWorld", "Traces", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf,
-                logging,
+                "Weir", "HelloWorld", "Messages", "Traces", "WeirSwiftProtobuf", "WeirTracing",
+                "TestSupport",
+                swiftProtobuf, distributedTracing, logging,
             ]),
     ]
 )

@@ -1,5 +1,6 @@
 public import GRPCWire
 internal import HTTP2Session
+internal import Instrumentation
 public import Messages
 internal import NIOCore
 internal import NIOPosix
@@ -233,6 +234,12 @@ public final class WeirClient: Sendable {
         }
         if let shardKey = options.shardKey { headers.append("x-serve-shard-key", shardKey) }
         headers.append(options.metadata)
+        if options.metadata[KnownHeader.traceParent.name] == nil {
+            for header in InstrumentationContext.current?.weirTrace?.headers ?? []
+            where options.metadata[header.name] == nil {
+                headers.append(header.name, header.value)
+            }
+        }
         if let token { headers.append("authorization", "Bearer \(token)") }
         return headers
     }

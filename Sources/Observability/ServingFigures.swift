@@ -19,6 +19,8 @@ package struct ServingFigures: Sendable {
     package var loopDelay: Int64 = 0
     /// Requests whose path matched no endpoint.
     package var unrouted: UInt64 = 0
+    /// Unsampled calls that were not exported because too many were interesting.
+    package var droppedLateCalls: UInt64 = 0
 
     package init() {}
 
@@ -32,6 +34,7 @@ package struct ServingFigures: Sendable {
         bufferedBytes += other.bufferedBytes
         loopDelay = max(loopDelay, other.loopDelay)
         unrouted += other.unrouted
+        droppedLateCalls += other.droppedLateCalls
     }
 
     /// The difference to an earlier copy.

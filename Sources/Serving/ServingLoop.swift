@@ -31,6 +31,7 @@ final class ServingLoop: @unchecked Sendable {
         figures.removed = loop.metrics.removed
         figures.connections = connections.dataConnections
         figures.unrouted = router.unrouted
+        figures.droppedLateCalls = loop.tracing?.droppedLate ?? 0
         figures.refused = loop.admission.refused
         figures.bufferedBytes = loop.bufferedBytes
         figures.loopDelay = loop.delay.nanoseconds

@@ -4,6 +4,7 @@ internal import Observability
 internal import Serving
 internal import StateStores
 internal import Testing
+internal import Traces
 internal import TrafficPolicy
 internal import Transport
 internal import Upstream
@@ -96,6 +97,7 @@ internal import Upstream
             $0.figures?.pools["up", default: PoolFigures()].waiting = 3
         },
         Metric("weir_unrouted_requests_total 5") { $0.figures?.unrouted = 5 },
+        Metric("weir_late_calls_dropped_total 8") { $0.figures?.droppedLateCalls = 8 },
         Metric(#"weir_connections_refused_total{port="admin"} 2"#) {
             $0.figures?.refusedOperators = 2
         },
@@ -144,6 +146,33 @@ internal import Upstream
         #expect(!text.contains("process_"))
     }
 
+    @Test("Only OpenMetrics has exemplars, at the bucket of their latency")
+    func writesExemplars() throws {
+        let view = try Self.view()
+        var figures = try view.requireFigures()
+        let key = CallKey(endpoint: "e", backend: "b", method: "/p.S/M", isShadow: false)
+        let trace = TraceContext(
+            traceID: try #require(TraceID(high: 0xa, low: 0xb)), spanID: try #require(SpanID(0xc)),
+            flags: .sampled)
+        var calls = CallFigures()
+        calls.add(Exemplar(trace, nanoseconds: 1, time: 1), .ok)
+        for nanoseconds in [2_500_000, 200_000_000_000] as [UInt64] {
+            calls.record(.ok, nanoseconds: nanoseconds)
+            calls.add(
+                Exemplar(trace, nanoseconds: nanoseconds, time: 1_700_000_000_012_345_678), .ok)
+        }
+        figures.calls = [key: calls]
+        #expect(!view.metrics(figures, .prometheus).contains("trace_id"))
+        let lines = view.metrics(figures, .openMetrics).split(separator: "\n")
+            .filter { $0.contains(" # ") && !$0.hasPrefix("#") }
+        let labels = #"{trace_id="\#(trace.traceID.hex)",span_id="000000000000000c"}"#
+        #expect(lines.count == 2)
+        #expect(lines[0].contains(#"le="0.003"} 1 # "#))
+        #expect(lines[0].hasSuffix("# \(labels) 0.0025 1700000000.012"))
+        #expect(lines[1].contains(#"le="+Inf"} 2 # "#))
+        #expect(lines[1].hasSuffix("# \(labels) 200.0 1700000000.012"))
+    }
+
     @Test("The formats differ in the metadata of counters, units and infos, and in the end")
     func writesFormats() throws {
         let view = try Self.view()
@@ -154,6 +183,7 @@ internal import Upstream
             texts.map { text in text.split(separator: "\n").filter { $0.hasPrefix("#") } }
         )
         #expect(samples[0] == samples[1])
+        #expect(!texts[0].contains("trace_id") && !texts[1].contains("trace_id"))
         for (prometheus, openMetrics) in [
             (
                 "# TYPE grpc_server_call_started_total counter",

@@ -1,4 +1,5 @@
 internal import HelloWorld
+internal import Traces
 internal import Weir
 
 #if canImport(Glibc)
@@ -7,7 +8,7 @@ internal import Weir
 
 /// The server for black-box tests and benchmarks: handlers that echo, wait, fail and stream.
 ///
-/// Usage: `FixtureServer [LOOPS [hang | slow | flood]] [LIMIT=VALUE...]`. It prints `DATA ADMIN`,
+/// Usage: `FixtureServer [LOOPS [hang | slow | flood]] [traces=RATIO] [LIMIT=VALUE...]`. It prints `DATA ADMIN`,
 /// the two addresses, and serves until SIGTERM. With `hang`, it never answers a greeting; with
 /// `slow`, after 100 ms; with `flood`, it answers 100 MB.
 @main
@@ -20,7 +21,11 @@ enum FixtureServer {
         configuration.limits.drainTimeout = .seconds(5)
         for argument in CommandLine.arguments.dropFirst() where argument.contains("=") {
             let pair = argument.split(separator: "=", maxSplits: 1).map(String.init)
-            try configuration.limits.set(pair[0], to: pair[1])
+            if pair[0] == "traces" {
+                configuration.traces = try traces(ratio: pair[1])
+            } else {
+                try configuration.limits.set(pair[0], to: pair[1])
+            }
         }
 
         let server = WeirServer(
@@ -35,6 +40,14 @@ enum FixtureServer {
             print(addresses.data, addresses.admin)
             fflush(nil)
         }
+    }
+
+    /// Spans that no exporter reads, so that their queue is full after a while.
+    private static func traces(ratio: String) throws -> TraceSettings {
+        TraceSettings(
+            SpanQueue(capacity: 2_048),
+            sampler: try TraceSampler(name: "parentbased_traceidratio", argument: ratio),
+            lateCallsPerSecond: 10)
     }
 
     /// Answers as `raw` does, after two seconds that cannot be cancelled.

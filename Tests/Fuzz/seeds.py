@@ -178,6 +178,14 @@ for number, text in enumerate([
         b"100m", b"99999999H", b"1n", b"0S", "50 %25 ü\n".encode(), b"x-name\nvalue",
         b"x-name-bin\nAAEC/w==", gzip.compress(b"hello" * 50, mtime=0), b"%", b"%ff%"]):
     seed("wire", f"text-{number}", text)
+PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+for number, text in enumerate([
+        PARENT, b"cc" + PARENT[2:] + b"-x", b"ff" + PARENT[2:], b"00-" + b"0" * 32 + PARENT[35:],
+        bytes(2) + bytes(range(1, 17)) + b"\x01" + bytes(range(1, 9)) + b"\x02\x01",
+        b" " + PARENT + b"\n!a=1\n#user=7", b" " + PARENT + b"\n " + PARENT,
+        b"\"AAAK92UZFs1D3YRI6yEcgDGcAbeta3FpIDMxAgE", b"\"%%%\n!a\n!b",
+        b"parentbased_traceidratio 0.25", b"traceidratio 1e300", b"always_on"]):
+    seed("traces", f"header-{number}", text)
 for name, data in sessions():
     seed("session", name, data + b"\x40")
     seed("frames", name, compact(data) + b"\x07")

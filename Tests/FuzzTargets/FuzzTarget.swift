@@ -59,6 +59,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case calls
     /// The settings of the export of spans, and the answers of a collector.
     case export
+    /// The headers of traces.
+    case traces
 
     package func run(_ bytes: [UInt8]) {
         switch self {
@@ -86,6 +88,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .rollouts: RolloutFuzz.feed(bytes)
         case .calls: CallsFuzz.feed(bytes)
         case .export: ExportFuzz.feed(bytes)
+        case .traces: TraceFuzz.feed(bytes)
         }
     }
 

@@ -76,7 +76,7 @@ struct TestLoop: ~Copyable {
 
 /// A source that records the response.
 final class TestSource: CallSource {
-    let headers: HeaderBlock
+    var headers: HeaderBlock
     let peer = Peer()
     let isShadow: Bool
     let recordForm = CallRecord.Form.grpc

@@ -193,6 +193,32 @@ internal import Transport
         #expect(!slow.include(nanoseconds: 210_000, at: 50 * second))
     }
 
+    @Test("A hundred thousand unknown methods have one name, and one series")
+    func boundsNames() throws {
+        let loop = loop(late: 1_000)
+        var names: Set<String> = []
+        for number in 0..<100_000 {
+            let path = "/a.S/M\(number)"
+            let source = TestSource()
+            source.headers.append(":path", path, known: KnownHeader.path.rawValue)
+            if number % 2 == 0 {
+                let name = KnownHeader.traceParent
+                source.headers.append(name.name, Self.sampled, known: name.rawValue)
+            }
+            let resolved = loop.router.resolve(Array(path.utf8), on: TestLoop.port)
+            let call = resolved?.destinations[0].begin(loop.state, .source(source), at: 0)
+            call?.start(RequestHead(source.headers))
+            if source.status?.code != .unimplemented { Issue.record("\(path) is answered") }
+            if number % 100 == 99 {
+                let spans = spans()
+                #expect(spans.count >= 50)
+                for span in spans { names.insert(span.name) }
+            }
+        }
+        #expect(names == ["_OTHER"])
+        #expect(loop.servingLoop.figures.calls.keys.map(\.method) == ["other"])
+    }
+
     @Test("A full queue of spans costs no call")
     func dropsSpans() throws {
         let client = try TestClient(loop())

@@ -17,7 +17,7 @@ internal import Testing
             "Observability",
             ["Evidence", "GRPCWire", "Messages", "Rollouts", "Traces", "TrafficPolicy"]
         ),
-        ("Transport", ["GRPCWire", "HTTP2Session"]),
+        ("Transport", ["GRPCWire", "HTTP2Session", "Traces"]),
         ("AccessLog", ["GRPCWire", "Messages", "Observability", "Traces", "Transport"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
         (
@@ -59,6 +59,7 @@ internal import Testing
         ),
         ("WeirServiceLifecycle", ["Weir"]),
         ("WeirSwiftProtobuf", ["Weir"]),
+        ("WeirTracing", ["Traces", "Transport", "Weir"]),
         ("HelloWorld", ["Weir"]),
         ("WeirGenerate", ["Messages"]),
         (

@@ -95,6 +95,11 @@ extension ControlPlane.View {
             "Requests whose path matches no endpoint; they are answered with UNIMPLEMENTED.",
             figures.unrouted)
         text.metric(
+            "weir_late_calls_dropped_total", .counter,
+            "Unsampled calls that failed, were slow or differed, and were not exported because "
+                + "there were more than the limit of late calls a second.",
+            figures.droppedLateCalls)
+        text.metric(
             "weir_connections", .gauge, "Open connections of clients on the data port.",
             figures.connections)
         text.family(

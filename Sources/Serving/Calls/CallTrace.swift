@@ -33,12 +33,13 @@ final class CallTrace {
     /// Whether the caller has sent `grpc-trace-bin`.
     let hasBinary: Bool
     private let parent: SpanID?
-    private let state: String
+    let state: String
     private let links: [TraceSpan.Link]
     private let queue: SpanQueue
     /// Nanoseconds since 1970 at the zero of the loop's clock.
     private let wall: UInt64
     private var attempt: Attempt?
+    /// Attempts that a replica may have processed.
     private var attempts = 0
     private var isNextTransparent = false
 
@@ -63,12 +64,17 @@ final class CallTrace {
         attempt = Attempt(
             id: SpanID(using: &random), replica: replica, startedAt: now, number: attempts,
             isTransparent: isNextTransparent)
-        attempts += 1
         isNextTransparent = false
     }
 
     /// What the replica receives: the span of the attempt, or of the call outside attempts.
     var sent: TraceContext { attempt.map { context.at($0.id) } ?? context }
+
+    /// What a handler passes on to other servers.
+    func passed(_ headers: HeaderBlock) -> PassedTrace {
+        let baggage = headers.all(.baggage).map { headers.text($0) }.joined(separator: ",")
+        return PassedTrace(context, state: state, baggage: baggage)
+    }
 
     /// The attempt has ended. Calls without an attempt have no effect.
     ///
@@ -77,6 +83,7 @@ final class CallTrace {
         guard let attempt else { return }
         self.attempt = nil
         isNextTransparent = code == nil
+        if code != nil { attempts += 1 }
         let code = code ?? .unavailable
         var attributes = [
             Attribute("rpc.system.name", "grpc"), Attribute("rpc.method", target.tracedMethod),

@@ -49,7 +49,7 @@ struct RequestHead {
             case .acceptEncoding:
                 acceptsGzip = MessageEncoding.acceptsGzip(headers.value(of: field))
             case .traceParent: trace.found(parent: field, in: headers)
-            case .traceBinary: trace.found(binary: field)
+            case .traceBinary: trace.foundBinary()
             default: break
             }
         }

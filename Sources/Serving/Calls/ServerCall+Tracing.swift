@@ -18,10 +18,9 @@ extension ServerCall {
         let hasFailed = code != .ok && code.isServerFault
         guard hasFailed || isSlow || tap != nil else { return nil }
         let headers = requestHeaders
-        let traceHeaders = RequestHead(headers).trace
         let late = LateCall(
             call: facts(code, message(), nanoseconds: nanoseconds),
-            context: traceHeaders.context(in: headers), state: traceHeaders.state(in: headers),
+            context: TraceHeaders.context(in: headers), state: TraceHeaders.state(in: headers),
             wall: tracing.wall)
         if hasFailed || isSlow {
             tracing.offer(late, hasFailed ? .failed : .slow)
@@ -47,9 +46,10 @@ extension CallTrace {
     static func begin(
         _ call: ServerCall, _ headers: TraceHeaders, _ tracing: LoopTracing
     ) -> CallTrace? {
-        if call.isShadow { return beginCopy(call, headers, tracing) }
+        if call.isShadow { return beginCopy(call, tracing) }
         guard headers.mayBeSampled || !tracing.sampler.samplesOnlyByParent else { return nil }
-        let caller = headers.context(in: call.requestHeaders)
+        let fields = call.requestHeaders
+        let caller = TraceHeaders.context(in: fields)
         let fresh = tracing.newTrace()
         guard tracing.sampler.samples(caller, newTrace: fresh),
             // Probes of Weir's own services would be most of the traces.
@@ -59,21 +59,20 @@ extension CallTrace {
             traceID: caller?.traceID ?? fresh, spanID: tracing.newSpan(),
             flags: caller?.flags.union(.sampled) ?? [.sampled, .random])
         return CallTrace(
-            context, parent: caller?.spanID, state: headers.state(in: call.requestHeaders),
-            continuesCaller: caller != nil, hasBinary: headers.hasBinary, links: [],
+            context, parent: caller?.spanID, state: TraceHeaders.state(in: fields),
+            continuesCaller: caller != nil, hasBinary: fields.first(.traceBinary) != nil,
+            links: [],
             tracing.queue, wall: tracing.wall)
     }
 
     /// A shadow copy has a span without a parent, because no span waits for it. It links to the
     /// span of the call.
-    private static func beginCopy(
-        _ call: ServerCall, _ headers: TraceHeaders, _ tracing: LoopTracing
-    ) -> CallTrace? {
+    private static func beginCopy(_ call: ServerCall, _ tracing: LoopTracing) -> CallTrace? {
         guard let primary = call.source?.primaryTrace else { return nil }
         return CallTrace(
             primary.context.at(tracing.newSpan()), parent: nil,
-            state: headers.state(in: call.requestHeaders),
-            continuesCaller: primary.continuesCaller, hasBinary: headers.hasBinary,
+            state: primary.state, continuesCaller: primary.continuesCaller,
+            hasBinary: primary.hasBinary,
             links: [TraceSpan.Link(primary.context)], tracing.queue, wall: tracing.wall)
     }
 }

@@ -3,48 +3,41 @@ internal import HTTP2Session
 internal import Traces
 internal import Transport
 
-/// The headers of a request that connect it to a trace. Like `RequestHead`, it refers to fields of
-/// the header block, which it does not contain.
+/// The headers of a request that connect it to a trace. They are read from the header block when
+/// they are needed, which is only for sampled calls.
 struct TraceHeaders {
-    /// Nil without `traceparent`, and with more than one.
-    private var parent: HeaderBlock.Field?
-    private var hasManyParents = false
-    /// `grpc-trace-bin`; nil likewise.
-    private var binary: HeaderBlock.Field?
-    private var hasManyBinaries = false
     /// Whether the caller may have set the flag of a sampled trace: `context` must be read.
     private(set) var mayBeSampled = false
 
-    var hasBinary: Bool { binary != nil || hasManyBinaries }
+    /// The longest base64 text that is decoded.
+    private static let maxBinaryBytes = 64
 
     mutating func found(parent field: HeaderBlock.Field, in headers: HeaderBlock) {
-        if parent != nil { hasManyParents = true }
-        parent = hasManyParents ? nil : field
-        mayBeSampled =
-            mayBeSampled || TraceContext.mayBeSampled(headers.value(of: field))
+        if TraceContext.mayBeSampled(headers.value(of: field)) { mayBeSampled = true }
     }
 
-    mutating func found(binary field: HeaderBlock.Field) {
-        if binary != nil { hasManyBinaries = true }
-        binary = hasManyBinaries ? nil : field
-        mayBeSampled = true
-    }
+    mutating func foundBinary() { mayBeSampled = true }
 
-    /// The caller's context; nil without a valid one. Reads `grpc-trace-bin` if no valid
-    /// `traceparent` exists.
-    func context(in headers: HeaderBlock) -> TraceContext? {
-        if let parent, let context = TraceContext(parent: headers.value(of: parent)) {
-            return context
-        }
-        guard let binary, binary.value.count <= 64,
-            let bytes = Base64.decode(headers.array(binary))
+    /// The caller's context; nil without a valid one. Reads `grpc-trace-bin` if the request has no
+    /// valid `traceparent`. Two headers with one name count as none.
+    static func context(in headers: HeaderBlock) -> TraceContext? {
+        if let context = parent(in: headers) { return context }
+        let fields = headers.all(.traceBinary)
+        guard let field = fields.first, fields.count == 1, field.value.count <= maxBinaryBytes,
+            let bytes = Base64.decode(headers.array(field))
         else { return nil }
         return TraceContext(binary: bytes)
     }
 
+    private static func parent(in headers: HeaderBlock) -> TraceContext? {
+        let fields = headers.all(.traceParent)
+        guard let field = fields.first, fields.count == 1 else { return nil }
+        return TraceContext(parent: headers.value(of: field))
+    }
+
     /// The value of `tracestate`, which is valid only together with a `traceparent`.
-    func state(in headers: HeaderBlock) -> String {
-        guard let parent, TraceContext(parent: headers.value(of: parent)) != nil else { return "" }
+    static func state(in headers: HeaderBlock) -> String {
+        guard parent(in: headers) != nil else { return "" }
         return TraceState.joined(headers.all(.traceState).map { headers.array($0) })
     }
 }

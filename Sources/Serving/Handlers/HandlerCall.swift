@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Instrumentation
 internal import Logging
 internal import Messages
 internal import NIOCore
@@ -143,6 +144,17 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     /// takes, which avoids a second wrapper.
     @inline(__always)
     func start<Success: Sendable>(
+        _ operation: sending @escaping @isolated(any) () async -> Success
+    ) {
+        guard let trace else { return run(operation) }
+        var context = InstrumentationContext.topLevel
+        context.weirTrace = trace.passed(requestHeaders)
+        let current = context
+        run { await InstrumentationContext.withValue(current) { await operation() } }
+    }
+
+    @inline(__always)
+    private func run<Success: Sendable>(
         _ operation: sending @escaping @isolated(any) () async -> Success
     ) {
         switch place {

@@ -97,6 +97,8 @@ public final class WeirServer: Sendable {
     }
 
     let configuration: Configuration
+    /// The ended spans of this server, for its exporter; nil if it creates none.
+    package let spanQueue: SpanQueue?
     private let dataPlane: DataPlane
     let controlPlane: ControlPlane
     private let security: Security
@@ -126,11 +128,13 @@ public final class WeirServer: Sendable {
             configuration.callQueues
             + [accessLog?.queue, export?.calls?.queue].compactMap { $0 }
         listeners.share = configuration.accessLog?.share ?? configuration.callShare
+        let traces = configuration.traces ?? Self.traces(configuration.export, export)
+        spanQueue = traces?.queue
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
             namesBackends: configuration.namesBackends, log: configuration.log,
             listeners: listeners,
-            tracing: configuration.traces ?? Self.traces(configuration.export, export))
+            tracing: traces)
         var bounds = HistoryBounds()
         bounds.revisions = max(1, configuration.keptRevisions)
         bounds.age = configuration.keptRevisionAge
