@@ -4,22 +4,6 @@ internal import Observability
 internal import Traces
 internal import Transport
 
-extension TraceHeaders {
-    /// The context that the client sent; nil without a valid one.
-    static func context(in headers: HeaderBlock) -> TraceContext? {
-        var found = TraceHeaders()
-        for index in headers.fields.indices {
-            let field = headers.fields[index]
-            switch KnownHeader(rawValue: field.known) {
-            case .traceParent: found.found(parent: field, in: headers)
-            case .traceBinary: found.found(binary: field)
-            default: break
-            }
-        }
-        return found.context(in: headers)
-    }
-}
-
 extension ServerCall {
     /// The call has a span of its own.
     func recordBelongs(to trace: TraceContext) {

@@ -27,7 +27,8 @@ final class CallRecorder {
 
     init(_ context: LoopContext, _ listeners: CallListeners, maxTracedCalls: Int) {
         self.context = context
-        logs = listeners.share >= 0 ? listeners.logs : []
+        logs = listeners.logs
+        // NaN counts as 0, and the product is below 2^64.
         threshold = listeners.share >= 1 ? .max : UInt64(max(0, listeners.share) * 0x1p64)
         recent = RecentCalls(capacity: maxTracedCalls)
     }
