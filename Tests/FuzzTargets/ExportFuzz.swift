@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+internal import Transport
 
 @testable internal import OTLP
 

@@ -53,9 +53,18 @@ class Collector:
         """All spans that arrived, or those of a kind: 2 server, 3 client."""
         with self.lock:
             return [
-                span for request in self.requests for resource in request.resource_spans
+                span for request in self.requests
+                for resource in getattr(request, "resource_spans", ())
                 for scope in resource.scope_spans for span in scope.spans
                 if kind in (None, span.kind)]
+
+    def records(self):
+        """All log records that arrived."""
+        with self.lock:
+            return [
+                record for request in self.requests
+                for resource in getattr(request, "resource_logs", ())
+                for scope in resource.scope_logs for record in scope.log_records]
 
     def resource(self):
         with self.lock:

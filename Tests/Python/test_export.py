@@ -366,3 +366,22 @@ def test_a_real_collector_forwards_the_spans(running):
     assert {span.name for span in stub.spans()} == {"helloworld.Greeter/SayHello"}
     assert stub.resource()["service.name"] == "weir"
     assert {values(span.attributes)["rpc.system.name"] for span in stub.spans()} == {"grpc"}
+
+
+def test_calls_are_log_records(running):
+    collector = running(Collector)
+    server = exporting(running, collector.url, "--otlp-calls",
+                       environment={"OTEL_BLRP_SCHEDULE_DELAY": "20"})
+    call(server, 3)
+    with pytest.raises(grpc.RpcError), grpc.insecure_channel(server.data) as channel:
+        channel.unary_unary("/helloworld.Greeter/Absent")(b"", timeout=SECONDS)
+    wait_for(lambda: len(collector.records()) == 4 and len(collector.spans(2)) >= 3)
+    record, failed = collector.records()[0], collector.records()[-1]
+    attributes = values(record.attributes)
+    assert attributes["weir.endpoint"] == "greeter"
+    assert attributes["rpc.status_code"] == "OK" and record.severity_text == "INFO"
+    assert attributes["weir.duration_ms"] > 0
+    assert (record.trace_id, record.span_id) in [
+        (span.trace_id, span.span_id) for span in collector.spans()]
+    assert failed.severity_text == "ERROR"
+    assert values(failed.attributes)["rpc.status_code"] == "UNIMPLEMENTED"
