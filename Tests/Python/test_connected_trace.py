@@ -7,7 +7,7 @@ from concurrent import futures
 
 import grpc
 import pytest
-from opentelemetry.instrumentation.grpc import client_interceptor, server_interceptor
+from opentelemetry.instrumentation.grpc import client_interceptor, grpcext, server_interceptor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -73,7 +73,7 @@ def mesh_of_traces():
 def test_a_call_is_one_connected_trace(mesh_of_traces):
     server, collector, main, copy = mesh_of_traces
     client = Program("client")
-    channel = grpc.intercept_channel(
+    channel = grpcext.intercept_channel(
         grpc.insecure_channel(server.data), client_interceptor(client.provider))
     assert channel.unary_unary(METHOD)(b"", timeout=SECONDS) == b"answer"
     channel.close()

@@ -6,15 +6,15 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, SECONDS, start_demo, tool
+from conftest import BUILD, SECONDS, start_demo, tool, wait_for
+from test_output import Logged
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
 def lines(*options):
-    """The log of a server that starts, reloads its files and drains."""
+    """The log of a server that starts and drains."""
     server = start_demo(*options)
-    tool(server, "backend", "create", "b", "--upstream", "127.0.0.1:1", "--wait", "0")
     assert server.stop() == 0
     return server.process.stderr.read().splitlines()
 
@@ -57,16 +57,15 @@ def test_an_invalid_value_is_a_usage_error(option, value):
     assert "use " in done.stderr and "\x1b" not in done.stderr
 
 
-def test_repeated_lines_are_throttled():
-    server = start_demo()
+def test_repeated_lines_are_throttled(tmp_path):
+    path = tmp_path / "log"
+    server = Logged(stderr=path.open("wb"))
     # A worker prints identical and different lines.
     command = "sh -c 'for i in 1 2 3 4 5 6 7 8 9; do echo same; echo line $i; done; sleep 60'"
     tool(server, "backend", "create", "noisy", "--worker", command, "--wait", "0")
-    from conftest import wait_for
-
-    wait_for(lambda: "line 9" in tool(server, "backend", "show", "noisy").stdout)
+    wait_for(lambda: "line 9" in path.read_text())
     assert server.stop() == 0
-    log = server.process.stderr.read().splitlines()
+    log = path.read_text().splitlines()
     same = [line for line in log if re.search(r"\bsame\b", line)]
     assert len([line for line in same if "repeated=" not in line]) == 3, same
     assert [re.search(r"repeated=(\d+)", line)[1] for line in same if "repeated=" in line] == ["6"]
