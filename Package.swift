@@ -131,7 +131,10 @@ let package = Package(
 
         module(
             "OTLP",
-            ["GRPCClient", "Transport", "Observability", "Traces", "Messages", "GRPCWire", logging]),
+            [
+                "GRPCClient", "Transport", "Observability", "Traces", "Messages", "GRPCWire",
+                logging,
+            ]),
 
         .target(
             name: "Console",

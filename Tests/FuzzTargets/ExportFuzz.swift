@@ -19,7 +19,7 @@ enum ExportFuzz {
         read(Dictionary(zip(variables, lines)) { $1 })
         // Each line as one variable, with valid ones besides.
         for (name, line) in zip(variables, lines) {
-            read([variables[0]: "http://c", name: line])
+            read([variables[0]: "http://c"].merging([name: line]) { $1 })
         }
         answer(bytes)
     }
