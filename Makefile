@@ -191,7 +191,7 @@ $(VENV)/bench-installed: Benchmarks/requirements.txt $(VENV)/installed
 # Protos whose Swift types are public.
 PUBLIC := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
   struct.proto timestamp.proto wrappers.proto) weir/v1/serve.proto
-OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto \
+OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto otlp/otlp.proto \
   grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto google/rpc/status.proto google/rpc/error_details.proto
 OUT ?= Sources
 TESTS_OUT ?= Tests

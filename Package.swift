@@ -113,7 +113,7 @@ let package = Package(
         module("Rollouts", ["Evidence", "TrafficPolicy"]),
         module(
             "Observability",
-            ["Evidence", "Rollouts", "Traces", "GRPCWire", "Messages", "TrafficPolicy"]),
+            ["Evidence", "Rollouts", "GRPCWire", "Messages", "Traces", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(
@@ -129,6 +129,13 @@ let package = Package(
                 instrumentation,
             ]),
 
+        module(
+            "OTLP",
+            [
+                "GRPCClient", "Transport", "Observability", "Traces", "Messages", "GRPCWire",
+                logging,
+            ]),
+
         .target(
             name: "Console",
             dependencies: ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"],
@@ -136,6 +143,13 @@ let package = Package(
         module(
             "Webhooks",
             ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
+
+        module(
+            "AccessLog",
+            [
+                "Observability", "Transport", "Messages", "GRPCWire", "Traces", systemPackage,
+                logging,
+            ]),
 
         // The data plane, the control plane, and what users import.
         module(
@@ -168,9 +182,10 @@ let package = Package(
         module(
             "Weir",
             [
-                "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
-                "Webhooks", "Transport", "Traces", "Messages", "GRPCWire", "TrafficPolicy",
-                "CBuildInfo", nioCore, systemPackage, logging,
+                "AccessLog", "Console", "ControlPlane", "StateStores", "Serving", "Upstream",
+                "GRPCClient", "OTLP", "Observability", "Webhooks", "Transport", "Traces",
+                "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore, systemPackage,
+                logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
@@ -184,7 +199,7 @@ let package = Package(
         .executableTarget(
             name: "WeirCLI",
             dependencies: [
-                "Weir", "ControlPlane", "StateStores", "Serving", "Upstream", "Transport",
+                "Weir", "ControlPlane", "StateStores", "Serving", "Upstream", "OTLP", "Transport",
                 "HelloWorld", "Messages", "MessageYAML", "GRPCWire", "Rollouts", "CExecInfo",
                 systemPackage, arguments, logging,
             ],
@@ -236,7 +251,13 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
+        tests(
+            "OTLPTests",
+            ["OTLP", "Observability", "Traces", "Messages", "GRPCWire", "Transport", logging]),
         tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
+        tests(
+            "AccessLogTests",
+            ["AccessLog", "Observability", "Messages", "Traces", "GRPCWire", logging]),
         tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
@@ -271,8 +292,9 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "Rollouts", "Traces", "Transcoding", "TrafficPolicy",
+                "AccessLog", "ControlPlane", "OTLP", "StateStores", "Serving", "Transport",
+                "HTTP2Session", "GRPCWire", "Messages", "MessageYAML", "Observability",
+                "Rollouts", "Traces", "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.

@@ -13,6 +13,9 @@ static const uint8_t api_js[] = {
 static const uint8_t app_js[] = {
 #embed "../Console/Files/app.js"
 };
+static const uint8_t calls_js[] = {
+#embed "../Console/Files/calls.js"
+};
 static const uint8_t decisions_js[] = {
 #embed "../Console/Files/decisions.js"
 };
@@ -78,6 +81,7 @@ static const struct console_file files[] = {
     {"actions.js", actions_js, sizeof actions_js},
     {"api.js", api_js, sizeof api_js},
     {"app.js", app_js, sizeof app_js},
+    {"calls.js", calls_js, sizeof calls_js},
     {"decisions.js", decisions_js, sizeof decisions_js},
     {"dialog.js", dialog_js, sizeof dialog_js},
     {"dom.js", dom_js, sizeof dom_js},

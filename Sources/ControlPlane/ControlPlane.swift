@@ -374,6 +374,7 @@ package actor ControlPlane {
     /// Ends all watches and the streams of leases, which would prevent a drain from finishing.
     package func endWatches() {
         watchers.endAll()
+        dataPlane.finishTaps()
         leases.endAll()
         health.endWatches()
     }

@@ -22,6 +22,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     private var drainWaiter: CheckedContinuation<Void, any Error>?
     private var timer: Scheduled<Void>?
     private let clientProtocol: ClientProtocol
+    private let encoding: MessageEncoding
     /// Converts the response of another protocol than gRPC.
     private var web: WebReply?
     /// Bytes of such a response for which the server has got no credit.
@@ -29,10 +30,10 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
 
     /// Opens a stream and begins a call on it. Call it on the loop of the connection.
     package init(
-        _ connection: ClientConnection, _ headers: HeaderBlock, timeout: Duration?,
-        maxMessageBytes: Int, clientProtocol: ClientProtocol = .grpc
+        _ connection: ClientConnection, _ headers: HeaderBlock,
+        _ options: WeirClient.CallOptions, maxMessageBytes: Int
     ) throws(RPCError) {
-        self.clientProtocol = clientProtocol
+        (clientProtocol, encoding) = (options.clientProtocol, options.encoding)
         web =
             clientProtocol == .grpc ? nil : WebReply(clientProtocol, limit: maxMessageBytes)
         self.connection = connection
@@ -42,7 +43,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
             throw RPCError(.unavailable, "the connection cannot open more streams")
         }
         self.stream = stream
-        guard let timeout else { return }
+        guard let timeout = options.timeout else { return }
         timer = connection.shared.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
             self.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
         }
@@ -51,15 +52,18 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     /// Sends a request. Waits while too many bytes are buffered. Sending on a call that has ended
     /// has no effect: `next` throws the reason.
     public func send(_ message: [UInt8]) async throws {
+        // Not on the loop, which other calls use too.
+        let body = encoding == .gzip ? Gzip.compress(message.rawSpan) : message
         try await withCheckedThrowingContinuation {
             (continuation: CheckedContinuation<Void, any Error>) in
-            onLoop { call in call.send(message, continuation) }
+            onLoop { call in call.send(body, continuation) }
         }
     }
 
     private func send(_ message: [UInt8], _ continuation: CheckedContinuation<Void, any Error>) {
         guard !isEnded else { return continuation.resume() }
-        guard let prefix = MessagePrefix(isCompressed: false, length: message.count) else {
+        guard let prefix = MessagePrefix(isCompressed: encoding == .gzip, length: message.count)
+        else {
             return continuation.resume(
                 throwing: RPCError(
                     .resourceExhausted,

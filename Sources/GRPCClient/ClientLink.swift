@@ -74,16 +74,14 @@ final class ClientLink: ClientConnectionOwner, @unchecked Sendable {
     }
 
     func open(
-        _ headers: HeaderBlock, timeout: Duration?, maxMessageBytes: Int,
-        clientProtocol: ClientProtocol
+        _ headers: HeaderBlock, _ options: WeirClient.CallOptions, maxMessageBytes: Int
     ) async throws -> ClientCall {
         try await shared.eventLoop.submit {
             guard let connection = self.connection else {
                 throw RPCError(.unavailable, "the connection was lost")
             }
             let call = try ClientCall(
-                connection, headers, timeout: timeout, maxMessageBytes: maxMessageBytes,
-                clientProtocol: clientProtocol)
+                connection, headers, options, maxMessageBytes: maxMessageBytes)
             self.noteRoom(connection)
             return call
         }.get()

@@ -24,6 +24,8 @@ public final class WeirClient: Sendable {
         package var receiveTrailers: (@Sendable (Metadata) -> Void)?
         /// The protocol on the wire.
         package var clientProtocol = ClientProtocol.grpc
+        /// The encoding of the requests. Only gRPC calls can have another one than identity.
+        package var encoding = MessageEncoding.identity
 
         /// Options. By default, none is set.
         public init(
@@ -192,9 +194,7 @@ public final class WeirClient: Sendable {
     ) async throws -> ClientCall {
         let connection = try await connected()
         let headers = headers(path, options)
-        return try await connection.open(
-            headers, timeout: options.timeout, maxMessageBytes: maxMessageBytes,
-            clientProtocol: options.clientProtocol)
+        return try await connection.open(headers, options, maxMessageBytes: maxMessageBytes)
     }
 
     /// Closes the connections. Running calls end as UNAVAILABLE.
@@ -217,6 +217,9 @@ public final class WeirClient: Sendable {
         case .grpc:
             headers.append("te", "trailers")
             headers.append("grpc-accept-encoding", MessageEncoding.accepted)
+            if options.encoding != .identity {
+                headers.append("grpc-encoding", options.encoding.rawValue)
+            }
         case .grpcWeb: headers.append("x-grpc-web", "1")
         case .connect: headers.append("connect-protocol-version", "1")
         }

@@ -23,15 +23,17 @@ package final class DataPlane: Sendable {
     private let clients: ConnectionGate
     private let operators: ConnectionGate
     private let scrapers: ConnectionGate
+    private let taps: OpenTaps
     private let uses = LoopUses()
 
     /// - Parameters:
     ///   - loops: the number of event loops; usually one per core.
     ///   - namesBackends: whether responses name the backend, in `x-serve-backend`.
+    ///   - listeners: who receives the records of ended calls.
     ///   - tracing: nil to trace no calls; then the headers of traces pass unchanged.
     package init(
         loops count: Int, limits: Limits, namesBackends: Bool, log: Logger,
-        tracing: TraceSettings? = nil
+        listeners: CallListeners = .init(), tracing: TraceSettings? = nil
     ) {
         let limits = limits.bounded
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
@@ -56,13 +58,15 @@ package final class DataPlane: Sendable {
         let methodNames = MethodNames(
             maxPerEndpoint: limits.maxMethodsPerEndpoint, maxInAll: limits.maxMethods)
         self.methodNames = methodNames
+        taps = OpenTaps(limits, at: NIODeadline.now().uptimeNanoseconds)
         let viaMark = ViaMark(server: .random(in: .min ... .max))
         loops = group.makeIterator().map {
             let context = LoopContext(
                 ConnectionLoop($0), viaMark: viaMark, http2Limits: limits.upstreamHTTP2)
             let loop = LoopState(
                 context, threads, limits, maxBufferedBytes: limits.maxBufferedBytes / count,
-                methodNames, log, tracing.map { LoopTracing($0, context, loops: count) })
+                methodNames, listeners, log,
+                tracing.map { LoopTracing($0, context, loops: count) })
             return ServingLoop(loop, comparer, namesBackends: namesBackends)
         }
     }
@@ -212,6 +216,43 @@ package final class DataPlane: Sendable {
             }
         }
         return sums.values.sorted { ($0.second, $0.method) < ($1.second, $1.method) }
+    }
+
+    // MARK: Records of calls
+
+    /// Opens a tap.
+    ///
+    /// - Returns: nil if too many taps are open.
+    package func openTap(_ options: CallTapStream.Options) async throws -> CallTapStream? {
+        guard let tap = taps.open(options, at: NIODeadline.now().uptimeNanoseconds) else {
+            return nil
+        }
+        do {
+            _ = try await onEachLoop { $0.loop.recorder.add(tap) }
+        } catch {
+            await close(tap)
+            throw error
+        }
+        return tap
+    }
+
+    /// Closes a tap.
+    package func close(_ tap: CallTapStream) async {
+        tap.finish()
+        taps.close(tap)
+        _ = try? await onEachLoop { $0.loop.recorder.remove(tap) }
+    }
+
+    /// Ends the streams of all taps.
+    package func finishTaps() { taps.finishAll() }
+
+    /// The figures of the taps.
+    package var tapFigures: TapFigures { taps.figures }
+
+    /// The calls of a trace that the loops still have, in the order in which they ended.
+    package func calls(of trace: TraceID) async throws -> [CallRecord] {
+        try await onEachLoop { $0.loop.recorder.recent.calls(of: trace) }.flatMap { $0 }
+            .sorted { $0.time < $1.time }
     }
 
     /// Runs a function on every loop. Throws after `shutDown`.

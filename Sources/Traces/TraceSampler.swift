@@ -1,3 +1,5 @@
+internal import GRPCWire
+
 /// Decides which calls are traced from their start, as `OTEL_TRACES_SAMPLER` of OpenTelemetry
 /// describes it.
 package struct TraceSampler: Hashable, Sendable {
@@ -30,7 +32,7 @@ package struct TraceSampler: Hashable, Sendable {
     package init(name: String, argument: String?) throws(Invalid) {
         guard Self.names.contains(name) else {
             throw Invalid(
-                description: "invalid sampler '\(name.prefix(64))': use one of "
+                description: "invalid sampler \(name.quoted): use one of "
                     + Self.names.joined(separator: ", "))
         }
         let isParentBased = name.hasPrefix("parentbased_")
@@ -52,7 +54,7 @@ package struct TraceSampler: Hashable, Sendable {
             }), let ratio = Double(text), (0...1).contains(ratio)
         else {
             throw Invalid(
-                description: "invalid ratio '\(text.prefix(64))': use a number from 0 to 1")
+                description: "invalid ratio \(text.quoted): use a number from 0 to 1")
         }
         return ratio
     }

@@ -2,5 +2,6 @@
 @_exported public import GRPCClient
 @_exported public import GRPCWire
 @_exported public import Messages
+@_exported public import OTLP
 @_exported public import Serving
 @_exported public import Transport

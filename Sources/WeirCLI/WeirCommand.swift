@@ -31,7 +31,7 @@ struct WeirCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, BackendCommand.self, EndpointCommand.self, TrafficCommand.self,
             ShadowCommand.self, RolloutCommand.self, FreezeCommand.self, ExplainCommand.self,
-            StatsCommand.self, CallCommand.self,
+            StatsCommand.self, TapCommand.self, TraceCommand.self, CallCommand.self,
             ApplyCommand.self, ExportCommand.self, HistoryCommand.self, DiffCommand.self,
             RollbackCommand.self, FleetCommand.self, StateCommand.self, AccessCommand.self,
             DoctorCommand.self, CompletionCommand.self, VersionCommand.self,

@@ -237,6 +237,9 @@ seed("rows", "location", b"ttl=5&prefix=x&user=y")
 seed("archive", "whole", archive())
 seed("access", "list", b"# who\nada admin cert:uri:spiffe://x # why\neve viewer cert:dns:E.x\nmail viewer cert:email:a@x\n"
      b"bot operator:a,b sha256:" + b"0" * 64 + b"\n")
+seed("export", "settings",
+     b"http://127.0.0.1:4317\na=b,c=d%20e\n10000\nzone=a\nweir\nparentbased_traceidratio\n0.25\n"
+     b"2048\ngzip")
 seed("access", "wrong", b"ada king cert:\nx\n\n")
 for number, text in enumerate([
         b"aGVsbG8=\nd29ybGQ=QQ==", b"grpc-status: 5\r\nx-name: a b\r\n",

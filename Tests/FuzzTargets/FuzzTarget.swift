@@ -55,6 +55,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case access
     /// What servers of a fleet write about rollouts.
     case rollouts
+    /// Lines of the access log, and requests for single calls.
+    case calls
+    /// The settings of the export of spans, and the answers of a collector.
+    case export
     /// The headers of traces.
     case traces
 
@@ -82,6 +86,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .transcoding: TranscodingFuzz.bind(bytes)
         case .access: AccessFuzz.feed(bytes)
         case .rollouts: RolloutFuzz.feed(bytes)
+        case .calls: CallsFuzz.feed(bytes)
+        case .export: ExportFuzz.feed(bytes)
         case .traces: TraceFuzz.feed(bytes)
         }
     }

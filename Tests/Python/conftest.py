@@ -125,7 +125,7 @@ class Server:
         return grpc.insecure_channel(address)
 
 
-def start_weir(*options, prefix=()):
+def start_weir(*options, prefix=(), environment=None):
     """Starts a server on free ports. Its state is in memory unless the options name a store.
 
     The prefix is a command that executes the server.
@@ -134,15 +134,15 @@ def start_weir(*options, prefix=()):
         options = ("--store", "memory:", *options)
     server = Server(
         [*prefix, BUILD / "weir", "serve", "--json", "--data", "127.0.0.1:0", "--admin",
-         "127.0.0.1:0", *options])
+         "127.0.0.1:0", *options], environment)
     assert server.first_line, server.process.stderr.read()
     addresses = json.loads(server.first_line)
     server.data, server.admin = addresses["data"], addresses["admin"]
     return server
 
 
-def start_demo(*options):
-    return start_weir("--demo", *options)
+def start_demo(*options, environment=None):
+    return start_weir("--demo", *options, environment=environment)
 
 
 def memory(process):

@@ -140,6 +140,9 @@ def bases(address, revision, authority):
         "Watch": [{}],
         "GetStats": [{"endpoint": "base"}],
         "WatchStats": [{"endpoint": "base", "intervalMs": 100, "pastSeconds": 1}],
+        "Tap": [{"endpoint": "base", "backends": ["spare"], "statuses": ["OK"],
+                  "shardKey": "a2V5", "share": 0.5, "callsPerSecond": 10}],
+        "GetTrace": [{"traceId": "4bf92f3577b34da6a3ce929d0e0e4736"}],
         **ROLLOUTS,
     }
 

@@ -34,7 +34,8 @@ FORMS = {
     "address,...": ["127.0.0.1:{}", "unix:{}"],
     "backend=weight": ["greeter-v1={}"], "backend=proportion": ["greeter-v2={}"],
     "field=amount": ["message={}", "message={}%"], "name=value": ["{}=1", "x={}"],
-    "store": ["sqlite:{}"], "code,...": ["{},INTERNAL"],
+    "store": ["sqlite:{}"], "code,...": ["{},INTERNAL"], "url": ["http://127.0.0.1:{}"],
+    "headers": ["a={}"], "attributes": ["a={}"],
 }
 # The number of concurrent commands.
 PARALLEL = 4
@@ -65,6 +66,7 @@ NEEDED = {
     "backend=proportion": "greeter-v2=0.5", "path": "/helloworld.Greeter/SayHello",
     "method": "helloworld.Greeter/SayHello", "file": "missing", "from": "1", "revision": "1",
     "role": "viewer", "backend": "greeter-v1", "reason": "incident",
+    "trace-id": "4bf92f3577b34da6a3ce929d0e0e4736",
 }
 # Options that another option requires.
 WITH = {
@@ -92,6 +94,9 @@ def line(path, arguments, tested, value):
             words.append(f"{flag(argument)}={NEEDED[argument['valueName']]}")
     if tested["kind"] == "option" and path != ["serve"] and path != ["call"]:
         words += [word for word in WITH.get(flag(tested), [])]
+    # Without a limit, `tap` does not end.
+    if path == ["tap"] and (tested["kind"] == "positional" or flag(tested) != "--seconds"):
+        words.append("--seconds=0.1")
     if "--dry-run" in names:
         words.append("--dry-run")
     if path == ["endpoint", "limit"] and "--requests-per-second" not in " ".join(words):
@@ -256,6 +261,19 @@ CLIENT_VARIABLES = [
 SERVER_VARIABLES = [
     "STATE_DIRECTORY", "XDG_STATE_HOME", "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDNAMES",
 ]
+# Those of OpenTelemetry, which have an effect only with an endpoint.
+EXPORT_VARIABLES = [
+    *(f"OTEL_EXPORTER_OTLP_{name}" for name in (
+        "ENDPOINT", "INSECURE", "HEADERS", "TIMEOUT", "COMPRESSION", "PROTOCOL", "CERTIFICATE",
+        "CLIENT_CERTIFICATE", "CLIENT_KEY", "TRACES_ENDPOINT", "LOGS_TIMEOUT")),
+    "OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_TRACES_EXPORTER",
+    "OTEL_LOGS_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
+    *(f"OTEL_{queue}_{name}" for queue in ("BSP", "BLRP") for name in (
+        "MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE", "SCHEDULE_DELAY")),
+]
+EXPORTING = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:1", "OTEL_TRACES_SAMPLER": "traceidratio",
+}
 
 
 def test_every_environment_variable_with_boundary_values(server, tmp_path):
@@ -275,6 +293,9 @@ def test_every_environment_variable_with_boundary_values(server, tmp_path):
     for value in TEXTS + NUMBERS:
         for variable in SERVER_VARIABLES:
             tasks.append(lambda given={variable: value}: serve([], given, tmp_path))
+        for variable in EXPORT_VARIABLES:
+            tasks.append(
+                lambda given={**EXPORTING, variable: value}: serve([], given, tmp_path))
     check_all(tasks)
 
 

@@ -86,7 +86,7 @@ def test_a_log_without_a_reader_ends_no_server_and_continues_with_the_next_reade
     first, second = text.splitlines()[:2]
     assert "warning weir: log lines were lost count=" in first
     assert int(first.split("count=")[1].split()[0]) >= lost
-    assert first.endswith("reason=Broken pipe")
+    assert first.endswith('reason="Broken pipe"')
     assert " weir: " in second
     assert server.answers() and server.stop() == 0
     os.close(reader)

@@ -92,7 +92,8 @@ def test_the_same_with_asyncio(shadowed):
 
 
 # Calls of the admin service without a call of the client: for operators, with the tool.
-OPERATORS = {"AdoptState", "CompareRevisions", "GetAccess", "RestoreState", "WatchStats"}
+OPERATORS = {
+    "AdoptState", "CompareRevisions", "GetAccess", "GetTrace", "RestoreState", "Tap", "WatchStats"}
 
 
 def test_the_client_has_the_calls_of_the_admin_service():

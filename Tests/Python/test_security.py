@@ -277,11 +277,12 @@ def guarded(authority, tmp_path_factory, stubs):
 VIEWING = {
     "GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute", "GetStats",
     "GetShadowReport", "WatchStats", "Watch", "ListRevisions", "GetRevision", "CompareRevisions",
-    "GetAccess", "ListInstances", "GetFreeze", "GetRollout", "ListRollouts", "WatchRollout"}
+    "GetTrace", "GetAccess", "ListInstances", "GetFreeze", "GetRollout", "ListRollouts",
+    "WatchRollout"}
 OPERATING = {
     "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport",
     "Rollback", "ConfirmTraffic", "StartRollout", "PauseRollout", "ResumeRollout",
-    "AdvanceRollout", "PromoteRollout", "AbortRollout"}
+    "AdvanceRollout", "PromoteRollout", "AbortRollout", "Tap"}
 
 
 def refusal(guarded, method, metadata=(), who=None):

@@ -19,14 +19,17 @@ struct TestLoop: ~Copyable {
     private let threads: CallThreads
     private let comparer: Comparer
 
-    init(_ limits: Limits = Limits(), tracing: TraceSettings? = nil) {
+    init(
+        _ limits: Limits = Limits(), listeners: CallListeners = CallListeners(),
+        tracing: TraceSettings? = nil
+    ) {
         let context = LoopContext(test: embedded, http2: limits.upstreamHTTP2)
         threads = CallThreads(
             blocking: ThreadExecutor(threads: 1), shadows: ThreadExecutor(threads: 1))
         comparer = Comparer(limit: 10, maxMessageBytes: 1_000)
         state = LoopState(
             context, threads, limits, maxBufferedBytes: limits.maxBufferedBytes,
-            MethodNames(maxPerEndpoint: 10, maxInAll: 10), .silent,
+            MethodNames(maxPerEndpoint: 10, maxInAll: 10), listeners, .silent,
             tracing.map { LoopTracing($0, context, loops: 1) })
         servingLoop = ServingLoop(state, comparer, namesBackends: true)
     }
@@ -76,6 +79,7 @@ final class TestSource: CallSource {
     var headers: HeaderBlock
     let peer = Peer()
     let isShadow: Bool
+    let recordForm = CallRecord.Form.grpc
     var credited = 0
     var body: [UInt8] = []
     var hasRoom = true

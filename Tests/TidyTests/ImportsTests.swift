@@ -18,7 +18,12 @@ internal import Testing
             ["Evidence", "GRPCWire", "Messages", "Rollouts", "Traces", "TrafficPolicy"]
         ),
         ("Transport", ["GRPCWire", "HTTP2Session", "Traces"]),
+        ("AccessLog", ["GRPCWire", "Messages", "Observability", "Traces", "Transport"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
+        (
+            "OTLP",
+            ["GRPCClient", "GRPCWire", "Messages", "Observability", "Traces", "Transport"]
+        ),
         ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
@@ -47,9 +52,9 @@ internal import Testing
         (
             "Weir",
             [
-                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages",
-                "Serving", "StateStores", "Traces", "TrafficPolicy", "Transport", "Upstream",
-                "Webhooks",
+                "AccessLog", "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire",
+                "Messages", "OTLP", "Observability", "Serving", "StateStores", "Traces",
+                "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),
@@ -61,7 +66,7 @@ internal import Testing
             "WeirCLI",
             [
                 "CExecInfo", "ControlPlane", "GRPCWire", "HelloWorld", "MessageYAML", "Messages",
-                "Rollouts", "Serving", "StateStores", "Transport", "Upstream", "Weir",
+                "OTLP", "Rollouts", "Serving", "StateStores", "Transport", "Upstream", "Weir",
             ]
         ),
     ]

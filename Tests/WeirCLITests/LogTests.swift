@@ -1,36 +1,66 @@
 internal import Foundation
 internal import Testing
+internal import Transport
 
 @testable internal import WeirCLI
 
 @Suite struct LogLineTests {
-    private func text(_ message: String, _ fields: [(String, String)] = []) -> String {
+    private func text(
+        _ message: String, _ fields: [(String, String)] = [], _ format: LogFormat = .text
+    ) -> String {
         LogLine.text(
-            level: "notice", label: "weir", message: message,
-            fields: fields.map { (name: $0.0, value: $0.1) }, at: Date(timeIntervalSince1970: 0))
+            LogEntry(
+                level: "notice", label: "weir", message: message,
+                fields: fields.map { .init(name: $0.0, value: $0.1) }), format,
+            at: Date(timeIntervalSince1970: 0))
     }
 
-    @Test("A line has the time, the level, the message and the fields")
-    func form() {
-        #expect(
-            text("draining", [("a", "1"), ("b", "x y")])
-                == "1970-01-01T00:00:00.000 notice weir: draining a=1 b=x y\n")
+    @Test(
+        "A line has the time, the level, the logger, the message and the fields",
+        arguments: [
+            (
+                .text,
+                #"1970-01-01T00:00:00.000Z notice weir: not ready a=1 b="x y" "#
+                    + #"c="" d="\"\\" e="k=v" f="a\nb""#
+            ),
+            (
+                .logfmt,
+                #"time=1970-01-01T00:00:00.000Z level=notice logger=weir msg="not ready" a=1 "#
+                    + #"b="x y" c="" d="\"\\" e="k=v" f="a\nb""#
+            ),
+            (
+                .json,
+                #"{"time":"1970-01-01T00:00:00.000Z","level":"notice","logger":"weir","#
+                    + #""message":"not ready","a":"1","b":"x y","c":"","d":"\"\\","#
+                    + #""e":"k=v","f":"a\nb"}"#
+            ),
+        ] as [(LogFormat, String)])
+    func form(format: LogFormat, line: String) {
+        let fields = [
+            ("a", "1"), ("b", "x y"), ("c", ""), ("d", "\"\\"), ("e", "k=v"), ("f", "a\nb"),
+        ]
+        #expect(text("not ready", fields, format) == line + "\n")
     }
 
     @Test(
         "One event is one line without control characters",
-        arguments: [
+        arguments: LogFormat.allCases,
+        [
             "a\nb", "\r", "\u{1b}[2J", "\u{9b}", "\u{85}", "\u{2028}", "\u{202e}", "\u{0}",
-            "\u{7f}",
+            "\u{7f}", "\u{feff}",
         ])
-    func escapes(control: String) {
-        for line in [text("m\(control)"), text("m", [("f", "v\(control)")])] {
+    func escapes(format: LogFormat, control: String) throws {
+        for line in [text("m\(control)", [], format), text("m", [("f", "v\(control)")], format)] {
             let scalars = line.unicodeScalars.dropLast()
             #expect(line.hasSuffix("\n"))
             #expect(!scalars.contains { $0.properties.generalCategory == .control })
             #expect(!scalars.contains { $0.properties.isBidiControl })
             #expect(line.split(whereSeparator: \.isNewline).count == 1)
         }
+        let json = text("m\(control)", [("f", control)], .json)
+        let members = try JSONDecoder().decode([String: String].self, from: Data(json.utf8))
+        #expect(members["message"] == "m\(control)")
+        #expect(members["f"] == control)
     }
 
     @Test(
@@ -40,9 +70,34 @@ internal import Testing
         let line = text(String(repeating: "x", count: LogLine.maxBytes - empty + offset))
         #expect(line.utf8.count == min(LogLine.maxBytes, LogLine.maxBytes + offset))
         #expect(line.hasSuffix(offset > 0 ? "…\n" : "x\n"))
+    }
+
+    @Test("A line of any format is bounded, and cut JSON is valid", arguments: LogFormat.allCases)
+    func cuts(format: LogFormat) throws {
+        for part in ["x", "\n", "\"", "é", "\u{202e}"] {
+            let long = String(repeating: part, count: 1 << 14)
+            let many = (0..<100).map { ("name\($0)", String(long.prefix(100))) }
+            for (message, fields) in [
+                (long, []), ("", [("f", long)]), (long, many), ("", many), ("", [(long, "")]),
+            ] {
+                let line = text(message, fields, format)
+                #expect(line.utf8.count <= LogLine.maxBytes)
+                guard format == .json else { continue }
+                let members = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
+                #expect(members["level"] == "notice")
+            }
+        }
+    }
+
+    @Test("A field cannot have the name of another part of the line")
+    func names() {
+        let fields = [
+            ("time", "1"), ("message", "2"), ("truncated", "3"), ("", "4"), ("a b=", "5"),
+        ]
         #expect(
-            text("", [("f", String(repeating: "\n", count: 1 << 20))]).utf8.count
-                <= LogLine.maxBytes)
+            text("m", fields, .json).hasSuffix(
+                #","time_":"1","message_":"2","truncated_":"3","_":"4","a_b_":"5"}"# + "\n"))
+        #expect(text("m", [("msg", "1")], .logfmt).hasSuffix(" msg=m msg_=1\n"))
     }
 }
 
@@ -108,7 +163,7 @@ internal import Testing
             #expect(lines.count == 2)
             #expect(
                 lines.first?.hasSuffix(
-                    "warning weir: log lines were lost count=2 reason=No space left on device"
+                    "warning weir: log lines were lost count=2 reason=\"No space left on device\""
                 )
                     == true)
             #expect(lines.last == "kept")

@@ -1,6 +1,7 @@
 // The start of the page: the address selects what is shown, and the model's changes draw it again.
 
 import { Client } from "./api.js";
+import { callsPage, readTrace, stopTap, tracePage } from "./calls.js";
 import { h, render } from "./dom.js";
 import { endpointPage, readTotals } from "./endpoint.js";
 import { endpointsPage } from "./endpoints.js";
@@ -67,6 +68,10 @@ function content() {
       return historyPage(page, /^\d{1,15}$/.test(argument) ? Number(argument) : 0);
     case "fleet":
       return fleetPage(page);
+    case "calls":
+      return callsPage(page, argument);
+    case "trace":
+      return tracePage(page, argument);
     default:
       return endpointsPage(page);
   }
@@ -75,13 +80,16 @@ function content() {
 /** Follows what the selected page shows. */
 function select() {
   const { name, argument } = route();
+  if (name !== "calls") stopTap();
+  if (name === "trace") readTrace(page, argument);
   live.showRollout(name === "endpoint" ? argument : "");
   live.setPoll("page", name === "endpoint" ? {
       seconds: 3,
       read: async () => { await Promise.all([readReports(page, argument), readTotals(page,
           argument)]); },
     } :
-    name === "fleet" ? { seconds: 5, read: () => readMetrics(page) } : null);
+    name === "fleet" ? { seconds: 5, read: () => readMetrics(page) } :
+    name === "trace" ? { seconds: 5, read: () => readTrace(page, argument) } : null);
   document.title = `${argument ? `${shown(argument, 60)} · ` : ""}Weir`;
   changed();
 }
@@ -139,6 +147,7 @@ function drawHeader() {
     h("a", { class: "brand", href: "#/" }, h("img", { src: "/console/icon.svg", alt: "",
       width: 22, height: 22 }), "Weir"),
     h("nav", { "aria-label": "Pages" }, link("", "Endpoints", name === "" || name === "endpoint"),
+      link("calls", "Calls", name === "calls" || name === "trace"),
       link("history", "History", name === "history"), link("fleet", "Fleet", name === "fleet")),
     h("p", { class: "state" },
       h(

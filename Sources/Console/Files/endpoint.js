@@ -52,6 +52,8 @@ export function endpointPage(page, name) {
     h("div", { class: "title" }, h("h1", null, h("bdi", null, name)),
       h("p", { class: "quiet code" }, h("bdi", null, shown(endpoint.route) ||
         "called by name only"))),
+    may ? h("p", null, h("a", { href: `#/calls/${encodeURIComponent(name)}` },
+      "Watch its calls")) : null,
     problems.length > 0 ? h("ul", { class: "problems" }, problems.map((each) => h(
       "li", { key: each.text, class: `problem level-${each.level}` }, each.text))) : null,
     h("p", { class: "last" }, "Last change: ", change?.time ? [

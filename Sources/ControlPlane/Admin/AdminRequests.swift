@@ -17,6 +17,8 @@ extension Weir_Admin_V1_GetBackendRequest: SecretsRequest {}
 extension Weir_Admin_V1_ListBackendsRequest: SecretsRequest {}
 extension Weir_Admin_V1_GetRevisionRequest: SecretsRequest {}
 extension Weir_Admin_V1_WatchRequest: SecretsRequest {}
+extension Weir_Admin_V1_TapRequest: SecretsRequest {}
+extension Weir_Admin_V1_GetTraceRequest: SecretsRequest {}
 
 extension Access {
     /// Requires the role of an admin for a request that reveals secrets.

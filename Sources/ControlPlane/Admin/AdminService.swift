@@ -30,7 +30,9 @@ extension ControlPlane {
 
     nonisolated var adminMethods: AdminMethods {
         let changes = addingTraffic(addingObjects(AdminMethods(self)))
-        return addingFreezes(addingRollouts(addingHistory(addingLeases(addingReads(changes)))))
+        return addingFreezes(
+            addingRecords(
+                addingRollouts(addingHistory(addingLeases(addingReads(changes))))))
     }
 
     private nonisolated func addingObjects(_ methods: AdminMethods) -> AdminMethods {

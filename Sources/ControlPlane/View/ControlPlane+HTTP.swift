@@ -87,6 +87,7 @@ extension ControlPlane {
                 guard let figures = view.figures else { return nil }
                 var view = view
                 view.process = ProcessSample.read()
+                view.taps = self.dataPlane.tapFigures
                 let text = Array(view.metrics(figures, encoding.format).utf8)
                 return encoding.isGzip ? Gzip.compress(text.rawSpan) : text
             }

@@ -8,11 +8,38 @@ package struct ServerFacts: Sendable {
     package var commit: String?
     /// Returns the number of lost log lines; nil if they are not counted.
     package var lostLogLines: (@Sendable () -> UInt64)?
+    /// Returns the lines of the access log that were written and lost; nil without one.
+    package var accessLogLines: (@Sendable () -> (written: UInt64, lost: UInt64))?
     /// Returns the certificates that new connections receive, by port.
     package var certificates: @Sendable () -> [PortCertificates] = { [] }
+    /// Returns the counts of the export of spans and log records, by kind.
+    package var exports: @Sendable () -> [ExportCounts] = { [] }
 
     /// No facts.
     package init() {}
+
+    /// The export of one kind of records.
+    package struct ExportCounts: Sendable {
+        /// The kind: `traces` or `logs`.
+        package let signal: String
+        /// Records that the collector accepted.
+        package let exported: UInt64
+        /// Records that were not exported, by reason.
+        package let dropped: [(reason: String, count: UInt64)]
+        /// Records that wait.
+        package let queued: Int
+        /// Whether the last request succeeded.
+        package let isUp: Bool
+
+        /// Counts.
+        package init(
+            signal: String, exported: UInt64, dropped: [(reason: String, count: UInt64)],
+            queued: Int, isUp: Bool
+        ) {
+            (self.signal, self.exported, self.dropped) = (signal, exported, dropped)
+            (self.queued, self.isUp) = (queued, isUp)
+        }
+    }
 
     /// The certificates of one port.
     package struct PortCertificates: Sendable {

@@ -14,6 +14,7 @@ extension ControlPlane.View {
         addBackends(to: &text, figures)
         addTraffic(to: &text, figures)
         addServer(to: &text)
+        addExports(to: &text)
         addProgram(to: &text)
         return text.finished()
     }
@@ -129,6 +130,42 @@ extension ControlPlane.View {
             Double(figures.loopDelay) / 1e9)
     }
 
+    /// The export of spans and log records. Servers without a collector have none of these metrics.
+    private func addExports(to text: inout MetricsText) {
+        let exports = facts.exports()
+        guard !exports.isEmpty else { return }
+        text.family(
+            "weir_otlp_records_exported_total", .counter,
+            "Spans and log records that the collector accepted, by kind.")
+        for each in exports {
+            text.sample(
+                "weir_otlp_records_exported_total", [("signal", each.signal)], each.exported)
+        }
+        text.family(
+            "weir_otlp_records_dropped_total", .counter,
+            "Spans and log records that were not exported, by kind and reason.")
+        for each in exports {
+            for (reason, count) in each.dropped {
+                text.sample(
+                    "weir_otlp_records_dropped_total",
+                    [("signal", each.signal), ("reason", reason)], count)
+            }
+        }
+        text.family(
+            "weir_otlp_records_queued", .gauge,
+            "Spans and log records that wait for their export, by kind.")
+        for each in exports {
+            text.sample("weir_otlp_records_queued", [("signal", each.signal)], each.queued)
+        }
+        text.family(
+            "weir_otlp_up", .gauge,
+            "1 if the last request to the collector succeeded, otherwise 0, by kind. Requests of "
+                + "clients are served in both cases.")
+        for each in exports {
+            text.sample("weir_otlp_up", [("signal", each.signal)], each.isUp ? 1 : 0)
+        }
+    }
+
     /// The log, the store and the revision.
     private func addServer(to text: inout MetricsText) {
         if let lostLogLines = facts.lostLogLines?() {
@@ -137,6 +174,20 @@ extension ControlPlane.View {
                 "Log lines lost because the reader of the log was too slow or has ended.",
                 lostLogLines)
         }
+        if let lines = facts.accessLogLines?() {
+            text.metric(
+                "weir_access_log_lines_total", .counter,
+                "Lines of the access log that were "
+                    + "written.", lines.written)
+            text.metric(
+                "weir_access_log_lines_lost_total", .counter,
+                "Lines of the access log lost because its reader was too slow or it could not be "
+                    + "written.", lines.lost)
+        }
+        text.metric("weir_taps", .gauge, "Open taps (weir tap).", taps.open)
+        text.metric(
+            "weir_tap_calls_dropped_total", .counter,
+            "Calls that taps did not show because of a limit or a slow reader.", taps.dropped)
         text.metric(
             "weir_store_up", .gauge,
             "1 while the state can be stored and changed, otherwise 0. Requests are served in both "

@@ -45,6 +45,7 @@ extension ControlPlane {
         var shadows: [ShadowAccount.Key: ShadowSample] = [:]
         /// This process; nil in a view that is not for metrics.
         var process: ProcessSample?
+        var taps = TapFigures()
         var time = Date()
         /// The time since the start of the server.
         var uptime = Duration.zero

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Observability
 internal import Transport
 
 /// The source of a call that is not a gRPC stream of a client: a shadow copy, a plain HTTP request,
@@ -11,6 +12,8 @@ protocol CallSource: AnyObject {
     var peer: Peer { get }
     /// Whether the call is a shadow copy.
     var isShadow: Bool { get }
+    /// How the client called.
+    var recordForm: CallRecord.Form { get }
 
     /// The trace of the call that a shadow copy repeats; nil for a call that is not sampled.
     var primaryTrace: CallTrace? { get }

@@ -40,15 +40,17 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private var isCounted = false
     /// Set for a call that began before the method was known to exist.
     private var provisional: ProvisionalCount?
-    /// Set while a rollout counts the call: the point of its shard key, or nil.
+    /// The point of the shard key; nil without one.
     private(set) var shardPoint: UInt64?
+    /// Set while something listens for the record of the call.
+    var record: OpenRecord?
     /// Nil unless the call is sampled.
     private(set) var trace: CallTrace?
     /// Request bytes that are buffered.
     private var heldBytes = 0
     /// Bytes of all messages of the response and of the request, each with its prefix of 5 bytes.
-    private var sentBytes: UInt64 = 0
-    private var receivedBytes: UInt64 = 0
+    private(set) var sentBytes: UInt64 = 0
+    private(set) var receivedBytes: UInt64 = 0
 
     init(_ loop: LoopState, _ origin: Origin, _ target: Target) {
         self.loop = loop
@@ -124,8 +126,11 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         isCounted = true
         if !isShadow { loop.admission.requestBegan() }
         provisional = target.began()
+        self.shardPoint = shardPoint
+        record =
+            target.isRecorded
+            ? loop.recorder.begin(TraceHeaders.context(in: requestHeaders), at: now) : nil
         if let cohorts = target.cohorts {
-            self.shardPoint = shardPoint
             cohorts.table.started(
                 isCandidate: cohorts.isCandidate, isKeyed: shardPoint != nil, at: now)
         }
@@ -165,7 +170,10 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         self.tap = tap
         if request.trace.mayBeSampled || loop.samplesRoots {
             trace = loop.tracing.flatMap { CallTrace.begin(self, $0) }
-            if let trace { tap?.began(trace) }
+            if let trace {
+                recordBelongs(to: trace.context)
+                tap?.began(trace)
+            }
         }
         answer(request)
         return state.isOpen
@@ -255,6 +263,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Sends the response headers.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         tap?.responded(encoding: encoding())
+        record?.responded(at: loop.now)
         guard let connection else {
             source?.responded(encoding: encoding(), headers)
             return
@@ -355,6 +364,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
+            if let record { end(record, code, message, at: startedAt &+ nanoseconds) }
             if trace != nil || target.slow != nil {
                 ending = traced(
                     code, message(), nanoseconds: nanoseconds, tap: tap, byClient: byClient)

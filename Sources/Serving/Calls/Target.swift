@@ -48,6 +48,8 @@ final class Target {
         okTrailers = PreparedHeaders(trailers)
     }
 
+    /// Whether its calls have records: those of Weir's own services have none.
+    var isRecorded: Bool { !key.endpoint.isEmpty }
     /// The method in spans: without the first slash, and `_OTHER` if it may not exist, because a
     /// client can send any name.
     var tracedMethod: String {

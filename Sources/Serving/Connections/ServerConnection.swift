@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Logging
 internal import NIOCore
+internal import Observability
 internal import TrafficPolicy
 internal import Transport
 internal import Upstream
@@ -180,10 +181,16 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             return refuse(stream, RPCError(.internalError, "the request has no :path"))
         }
         guard let resolved = resolve(path, headers, endpoint: request.endpoint) else {
-            if servedPort.servesEndpoints { router.countUnrouted() }
-            return refuse(stream, unrouted(request, path, headers))
+            let error = unrouted(request, path, headers)
+            if servedPort.servesEndpoints {
+                router.countUnrouted()
+                loop.recordRefusal(error, of: headers.text(path), .grpc, headers, peer)
+            }
+            return refuse(stream, error)
         }
         if let error = resolved.refusal(on: loop, at: readTime) {
+            loop.recordRefusal(
+                error, of: resolved.text, at: resolved.endpoint, .grpc, headers, peer)
             return refuse(stream, error, resolved.destinations.first?.target)
         }
         let choice = request.withShardKey(in: headers) {

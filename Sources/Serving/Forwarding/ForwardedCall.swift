@@ -167,6 +167,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     func begin(on lease: BackendPool.Lease) {
         guard let pool else { return }
         attempt.began()
+        record?.attemptBegan(on: lease.replica.name, at: loop.now)
         if loop.tracing != nil { tracedReplica = lease.replica }
         trace?.attemptBegan(on: lease.replica, at: loop.now, using: &pool.loop.random)
         guard let upstream = lease.connection.open(requestHeaders(pool), owner: self) else {
@@ -323,6 +324,7 @@ extension ForwardedCall: ClientStreamOwner {
     private func resend(or error: RPCError) {
         if isShadow { return refused(error) }
         guard attempt.resend(canReplay: request.isWhole), let pool else { return finish(error) }
+        record?.attemptFailed(nil, at: loop.now)
         pool.retriedTransparently()
         pool.submit(self)
     }
@@ -340,6 +342,7 @@ extension ForwardedCall: ClientStreamOwner {
             pool.takeRetry()
         else { return false }
         attempt.retried()
+        record?.attemptFailed(code, at: loop.now)
         attemptFailed(code)
         phase = .pausing(
             loop.eventLoop.scheduleTask(in: .nanoseconds(delay)) {

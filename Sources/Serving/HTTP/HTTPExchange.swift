@@ -92,6 +92,11 @@ final class HTTPExchange: WebClient {
                 .unimplemented,
                 (isData ? "no endpoint matches" : "this port has no method with")
                     + " the path \(head.target.path.quoted)")
+            if isData {
+                router.loop.recordRefusal(
+                    error, of: head.target.path, form.recordForm, WebHeaders.traceParent(head),
+                    client?.peer ?? Peer())
+            }
             return WebCall.refuse(.refusal(error, httpStatus: 404), &form, self)
         }
         let passesMessages = request.contentType.codec == .proto

@@ -18,6 +18,7 @@ internal import Upstream
 final class PlainHTTPCall: CallSource {
     let headers: HeaderBlock
     let peer: Peer
+    var recordForm: CallRecord.Form { .http }
     private let router: Router
     private var call: ServerCall?
     private var body: BodyCollector
@@ -40,7 +41,9 @@ final class PlainHTTPCall: CallSource {
                 return nil
             }
             router.countUnrouted()
-            reply(refusal(of: request))
+            let error = refusal(of: request)
+            router.loop.recordRefusal(error, request)
+            reply(HTTPReply(error))
             return nil
         }
         guard endpoint.methods.accepts(request.method) else {
@@ -49,6 +52,7 @@ final class PlainHTTPCall: CallSource {
         }
         let path = router.resolveServe(endpoint)
         if let error = path.refusal(on: router.loop, at: now) {
+            router.loop.recordRefusal(error, request, at: endpoint.name)
             reply(HTTPReply(error))
             return nil
         }
@@ -57,16 +61,15 @@ final class PlainHTTPCall: CallSource {
         return call.call == nil ? nil : call
     }
 
-    private static func refusal(of request: HTTPRequest) -> HTTPReply {
+    private static func refusal(of request: HTTPRequest) -> RPCError {
         if let name = request.first(KnownHeader.endpoint.name),
             ServePath.matches(request.path)
         {
-            return HTTPReply(.noEndpoint(named: name))
+            return .noEndpoint(named: name)
         }
-        return HTTPReply(
-            RPCError(
-                .notFound,
-                "no endpoint matches the path \(request.path.quoted) of the plain HTTP request"))
+        return RPCError(
+            .notFound,
+            "no endpoint matches the path \(request.path.quoted) of the plain HTTP request")
     }
 
     private static func methodRefusal(
@@ -230,6 +233,17 @@ final class PlainHTTPCall: CallSource {
     private func unusable(_ reason: String) -> HTTPReply {
         HTTPReply(
             HTTPRefusal(502, "the backend's response is not a weir.v1.CallResponse: \(reason)"))
+    }
+}
+
+extension LoopState {
+    /// Records a plain HTTP request that is refused before a backend is chosen.
+    fileprivate func recordRefusal(
+        _ error: RPCError, _ request: HTTPRequest, at endpoint: String = ""
+    ) {
+        recordRefusal(
+            error, of: request.path, at: endpoint, .http, WebHeaders.traceParent(request.head),
+            request.peer)
     }
 }
 

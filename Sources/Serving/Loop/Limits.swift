@@ -120,6 +120,17 @@ public struct Limits: Sendable {
     /// Methods of all endpoints with time series of their own.
     public var maxMethods = 4_096
 
+    // MARK: Records of calls
+
+    /// Ended calls with a trace id that each event loop keeps for `weir trace`; 0 keeps none.
+    public var maxTracedCalls = 1_024
+    /// Open taps. Over it, the server rejects a new one with RESOURCE_EXHAUSTED.
+    public var maxTaps = 8
+    /// Calls per second that all taps together show. Over it, a tap drops calls and counts them.
+    public var maxTapCallsPerSecond = 2_000
+    /// Lines of the access log that wait to be written. Over it, Weir drops lines and counts them.
+    public var maxAccessLogLines = 10_000
+
     // MARK: Shadows
 
     /// Bytes of each of two responses that Weir compares field by field. It compares longer ones by

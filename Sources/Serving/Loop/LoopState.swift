@@ -19,6 +19,7 @@ final class LoopState: @unchecked Sendable {
     let log: Logger
     let metrics: LoopMetrics
     let deadlines: Deadlines
+    let recorder: CallRecorder
     /// Nil for a server that traces no calls.
     let tracing: LoopTracing?
     /// Whether calls can be sampled without a flag of their caller.
@@ -32,7 +33,8 @@ final class LoopState: @unchecked Sendable {
 
     init(
         _ context: LoopContext, _ threads: CallThreads, _ limits: Limits, maxBufferedBytes: Int,
-        _ methodNames: MethodNames, _ log: Logger, _ tracing: LoopTracing? = nil
+        _ methodNames: MethodNames, _ listeners: CallListeners, _ log: Logger,
+        _ tracing: LoopTracing? = nil
     ) {
         eventLoop = context.eventLoop
         self.context = context
@@ -42,6 +44,7 @@ final class LoopState: @unchecked Sendable {
         self.log = log
         metrics = LoopMetrics(methodNames)
         deadlines = Deadlines(eventLoop)
+        recorder = CallRecorder(context, listeners, maxTracedCalls: limits.maxTracedCalls)
         self.tracing = tracing
         samplesRoots = tracing.map { !$0.sampler.samplesOnlyByParent } ?? false
         delay = LoopDelay(limit: limits.maxQueueingDelay)

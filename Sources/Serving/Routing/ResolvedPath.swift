@@ -33,6 +33,11 @@ final class ResolvedPath {
         self.noise = noise
     }
 
+    /// The path as text.
+    var text: String { String(decoding: path, as: UTF8.self) }
+    /// The endpoint's name; empty for Weir's own services.
+    var endpoint: String { policy?.endpoint ?? "" }
+
     /// The error for a request that is refused; nil if it is admitted. Weir's own services always
     /// answer, because operators and health checks need them while the server is overloaded.
     func refusal(on loop: LoopState, at now: UInt64) -> RPCError? {

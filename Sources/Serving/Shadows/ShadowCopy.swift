@@ -40,6 +40,7 @@ final class ShadowCopy: CallSource {
     var headers: HeaderBlock { mirror.headers }
     var peer: Peer { mirror.peer }
     var isShadow: Bool { true }
+    var recordForm: CallRecord.Form { .grpc }
     var primaryTrace: CallTrace? { mirror.trace }
 
     /// Whether the copy accepts more of the request.

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Transport
 
 /// Connect with one message in each direction: the bodies are the messages, trailers are header
@@ -7,6 +8,7 @@ internal import Transport
 ///
 /// Source: "Connect Protocol Reference", "Unary RPCs".
 struct ConnectUnaryForm: WebForm {
+    let recordForm = CallRecord.Form.connect
     var system: String { "connectrpc" }
 
     private let codec: MessageCodec
@@ -145,6 +147,7 @@ struct ConnectUnaryForm: WebForm {
 ///
 /// Source: "Connect Protocol Reference", "Streaming RPCs".
 struct ConnectStreamForm: WebForm {
+    let recordForm = CallRecord.Form.connect
     var system: String { "connectrpc" }
 
     private let contentType: WebContentType

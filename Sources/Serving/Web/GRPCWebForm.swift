@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Observability
 internal import Transport
 
 /// gRPC-Web: frames as in gRPC; the trailers are the last frame, or header fields of a response
@@ -6,6 +7,7 @@ internal import Transport
 ///
 /// Source: gRPC's `PROTOCOL-WEB.md`.
 struct GRPCWebForm: WebForm {
+    let recordForm = CallRecord.Form.grpcWeb
     private let responseType: WebContentType
     private var requestBody: WebRequestBody
     private var responseBody: WebResponseBody

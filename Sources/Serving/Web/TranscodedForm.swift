@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Transcoding
 internal import Transport
 
@@ -13,6 +14,7 @@ struct TranscodedRequest {
 /// HTTP with JSON, by a binding of the method in `google.api.http`. The schema of the backend that
 /// the call has gives the binding.
 struct TranscodedForm: WebForm {
+    let recordForm = CallRecord.Form.transcoded
     private let head: HTTPRequestHead
     private let path: RequestPath
     private let otherParameters: Set<String>

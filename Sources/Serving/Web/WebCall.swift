@@ -48,6 +48,7 @@ final class WebCall: CallSource {
 
     let headers: HeaderBlock
     let peer: Peer
+    var recordForm: CallRecord.Form { form.recordForm }
     private let router: Router
     private let path: ResolvedPath
     private let requestHead: RequestHead
@@ -89,6 +90,9 @@ final class WebCall: CallSource {
             router.loop.tracing?.refused(
                 error, request.headers, path.destinations.first?.target, from: request.peer,
                 at: now, system: form.system)
+            router.loop.recordRefusal(
+                error, of: path.text, at: path.endpoint, form.recordForm, request.headers,
+                request.peer)
             refuse(.refusal(error), &form, client)
             return nil
         }

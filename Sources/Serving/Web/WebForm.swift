@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Observability
 internal import Transport
 
 /// The form in which a client of HTTP sends a call and receives its response: gRPC-Web, Connect, or
@@ -22,6 +23,8 @@ protocol WebForm {
     var isStreamed: Bool { get }
     /// Bytes that wait for the rest of their message.
     var heldBytes: Int { get }
+    /// The form in records of calls.
+    var recordForm: CallRecord.Form { get }
     /// The name of the protocol in spans.
     var system: String { get }
 

@@ -46,6 +46,15 @@ enum WebHeaders {
         return (block, error)
     }
 
+    /// Only the trace context of a request.
+    static func traceParent(_ head: HTTPRequestHead) -> HeaderBlock {
+        var block = HeaderBlock()
+        for field in head.fields where field.name == KnownHeader.traceParent.name {
+            block.append(field.name, field.value, known: KnownHeader.traceParent.rawValue)
+        }
+        return block
+    }
+
     private static func invalid(_ name: String) -> RPCError {
         RPCError(
             .invalidArgument,

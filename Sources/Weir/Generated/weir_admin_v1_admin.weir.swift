@@ -307,4 +307,19 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
     ) async throws {
         try await client.serverStreaming("/weir.admin.v1.Admin/WatchStats", request, options, receive)
     }
+
+    /// `Tap`; `receive` gets each reply.
+    package func tap(
+        _ request: Weir_Admin_V1_TapRequest, _ options: WeirClient.CallOptions = .init(),
+        _ receive: (Weir_Admin_V1_TapResponse) async throws -> Void
+    ) async throws {
+        try await client.serverStreaming("/weir.admin.v1.Admin/Tap", request, options, receive)
+    }
+
+    /// `GetTrace`
+    package func getTrace(
+        _ request: Weir_Admin_V1_GetTraceRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_GetTraceResponse {
+        try await client.unary("/weir.admin.v1.Admin/GetTrace", request, options)
+    }
 }

@@ -1,7 +1,10 @@
+internal import AccessLog
 internal import Console
 internal import ControlPlane
 public import Logging
 internal import NIOCore
+public import OTLP
+package import Observability
 public import Serving
 internal import StateStores
 internal import Synchronization
@@ -62,10 +65,19 @@ public final class WeirServer: Sendable {
         public var takeOverTimeout: Duration?
         /// The limits of the data plane.
         public var limits = Limits()
+        /// The export of spans and log records; nil for none.
+        public var export: OTLPSettings?
         /// How calls are traced; nil to create no spans.
         package var traces: TraceSettings?
         /// The server's log.
         public var log = Logger(label: "weir")
+        /// The log of the calls of endpoints; nil for none.
+        public var accessLog: AccessLogSettings?
+        /// Other receivers of the calls of the access log, for example an exporter. They need no
+        /// `accessLog`.
+        package var callQueues: [CallQueue] = []
+        /// The share of calls that `callQueues` receive without an `accessLog`.
+        package var callShare = 1.0
         /// Returns the number of lost log lines, for `weir_log_lines_lost_total` in `/metrics`; nil
         /// omits the metric.
         public var lostLogLines: (@Sendable () -> UInt64)?
@@ -84,13 +96,15 @@ public final class WeirServer: Sendable {
         public let metrics: Address?
     }
 
-    private let configuration: Configuration
+    let configuration: Configuration
     /// The ended spans of this server, for its exporter; nil if it creates none.
-    package var spanQueue: SpanQueue? { configuration.traces?.queue }
+    package let spanQueue: SpanQueue?
     private let dataPlane: DataPlane
     let controlPlane: ControlPlane
     private let security: Security
+    private let accessLog: AccessLog?
     private let notifier: ServiceNotifier
+    private let export: OTLPExport?
     private let following = Mutex<Task<Void, Never>?>(nil)
 
     /// Creates a server that can route to handlers; each of `backends` becomes a backend under its
@@ -99,17 +113,39 @@ public final class WeirServer: Sendable {
         self.configuration = configuration
         security = Security(configuration.security)
         notifier = ServiceNotifier(log: configuration.log)
+        export = configuration.export.map {
+            OTLPExport($0, version: Self.version, name: configuration.name, log: configuration.log)
+        }
+        let limits = configuration.limits.bounded
+        let accessLog = configuration.accessLog.map {
+            AccessLog(
+                $0.output, $0.lineFormat, maxLines: limits.maxAccessLogLines,
+                log: configuration.log)
+        }
+        self.accessLog = accessLog
+        var listeners = CallListeners()
+        listeners.logs =
+            configuration.callQueues
+            + [accessLog?.queue, export?.calls?.queue].compactMap { $0 }
+        listeners.share = configuration.accessLog?.share ?? configuration.callShare
+        let traces = configuration.traces ?? Self.traces(configuration.export, export)
+        spanQueue = traces?.queue
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
             namesBackends: configuration.namesBackends, log: configuration.log,
-            tracing: configuration.traces)
+            listeners: listeners,
+            tracing: traces)
         var bounds = HistoryBounds()
         bounds.revisions = max(1, configuration.keptRevisions)
         bounds.age = configuration.keptRevisionAge
         var facts = ServerFacts()
         (facts.version, facts.commit) = (Self.version, Self.commit)
         facts.lostLogLines = configuration.lostLogLines
+        if let accessLog {
+            facts.accessLogLines = { (written: accessLog.written, lost: accessLog.lost) }
+        }
         facts.certificates = { [security] in security.certificates }
+        facts.exports = { [export] in export?.counts ?? [] }
         controlPlane = ControlPlane(
             dataPlane: dataPlane, handlers: backends, access: security.access,
             adminHosts: AdminHosts(
@@ -134,6 +170,8 @@ public final class WeirServer: Sendable {
     package func startUnready() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
         let webhooks = try configuration.security.webhooks()
+        try export?.begin()
+        accessLog?.open()
         do {
             let store = try await openStore()
             let (copy, lacksCopy) = await openCopy()
@@ -166,49 +204,6 @@ public final class WeirServer: Sendable {
         }
         return Address(
             host: ListeningPort.host(of: inherited) ?? "a socket that is not a TCP socket", port: 0)
-    }
-
-    private func openStore() async throws(StoreError) -> any StateStore {
-        for warning in configuration.store.location.warnings {
-            configuration.log.warning("\(warning)")
-        }
-        return try await waitingForHolder { () throws(StoreError) in
-            try await configuration.store.location.open(
-                acceptsLostRevisions: configuration.acceptsLostRevisions)
-        }
-    }
-
-    /// - Returns: the copy, if one is configured. If it cannot be opened, the server logs a warning
-    ///   and runs without it.
-    private func openCopy() async -> (StateCopy?, lacksCopy: Bool) {
-        guard let directory = configuration.copyDirectory else { return (nil, false) }
-        do throws(StoreError) {
-            let copy = try await waitingForHolder { () throws(StoreError) in
-                try await StateCopy.open(of: configuration.store.location, in: directory)
-            }
-            return (copy, false)
-        } catch {
-            configuration.log.warning(
-                "no copy of the state is kept on this machine",
-                metadata: ["reason": "\(error.description)"])
-            return (nil, true)
-        }
-    }
-
-    /// Opens a store. If this server replaces another one, waits until that one releases the store.
-    private func waitingForHolder<Store>(
-        _ open: () async throws(StoreError) -> Store
-    ) async throws(StoreError) -> Store {
-        let end = configuration.takeOverTimeout.map { ContinuousClock.now + $0 }
-        while true {
-            do throws(StoreError) {
-                return try await open()
-            } catch .held(let reason) {
-                guard let end, .now < end else { throw .held(reason) }
-                configuration.log.debug("waiting for the state", metadata: ["reason": "\(reason)"])
-                try? await Task.sleep(for: .milliseconds(50))
-            }
-        }
     }
 
     private func port(_ address: Address, inherited: Int32?) async throws -> ListeningPort {
@@ -281,19 +276,21 @@ public final class WeirServer: Sendable {
         self.following.withLock { $0 = following }
     }
 
-    /// Rereads the certificates and the access file, as SIGHUP does. If a file is invalid, the
-    /// server logs the reason and keeps the previous content. Connections stay open.
+    /// Rereads the certificates and the access file, and opens the file of the access log again, as
+    /// SIGHUP does. If a file is invalid, the server logs the reason and keeps the previous
+    /// content. Connections stay open.
     public func reload() {
         notifier.reloading()
         security.reload(onlyChanged: false, configuration.log)
+        accessLog?.reopen()
         notifier.ready()
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: health checks return NOT_SERVING, the server
     /// accepts no connections after `Limits.drainDelay`, and running requests finish within
     /// `Limits.drainTimeout`. A second signal ends the wait for requests, and limits the wait for
-    /// worker processes to a second. SIGHUP rereads the certificates and the access file. The
-    /// server notifies a service manager (`NOTIFY_SOCKET`).
+    /// worker processes to a second. SIGHUP does what `reload` does. The server notifies a
+    /// service manager (`NOTIFY_SOCKET`).
     ///
     /// - Parameter ready: called after the signal handlers are installed.
     /// - Returns: whether all requests finished.
@@ -365,7 +362,10 @@ public final class WeirServer: Sendable {
         following.withLock { $0?.cancel() }
         await controlPlane.endWatches()
         await dataPlane.closeConnections()
+        // Includes the records of the calls that have just ended.
+        await export?.stop()
         await controlPlane.stop()
         try await dataPlane.shutDown()
+        accessLog?.flush()
     }
 }

@@ -41,6 +41,12 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Security") var security: SecurityOptions
 
+    @OptionGroup(title: "Export") var export: ExportOptions
+
+    @OptionGroup(title: "Log") var logging: LogOptions
+
+    @OptionGroup(title: "Access log") var access: AccessLogOptions
+
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
@@ -140,8 +146,8 @@ struct ServeCommand: AsyncParsableCommand {
         if listLimits { return try Output.print(Self.table(limits)) }
         ProcessSetup.ignoreUnusedSignals()
         CrashTrace.install()
-        LoggingSystem.bootstrap { BackgroundLog(label: $0) }
-        defer { BackgroundLog.flush() }
+        logging.install()
+        defer { ThrottledLog.standardError.flush() }
         let fileLimit = FileLimit.raised()
         let document = try file.map { try YAMLFile($0) }
         let desired: Weir_Admin_V1_Configuration? = try document?.message()
@@ -150,7 +156,10 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.admin = try Address(argument: admin)
         configuration.metrics = try metrics.map { try Address(argument: $0) }
         configuration.security = security.settings
+        configuration.export = try export.settings()
         configuration.namesBackends = !hideBackends
+        configuration.accessLog = access.settings
+        configuration.callShare = access.accessLogShare
         configuration.servesConsole = !noConsole
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =

@@ -1,12 +1,18 @@
+internal import Dispatch
 internal import Logging
+internal import Synchronization
 
 /// The log of `weir serve`. `LogWriter` writes its lines to standard error in the background.
 struct BackgroundLog: LogHandler {
-    var logLevel = Logger.Level.info
+    var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
     private let label: String
+    private let output: ThrottledLog
 
-    init(label: String) { self.label = label }
+    init(label: String, level: Logger.Level = .info, output: ThrottledLog = .standardError) {
+        (self.label, self.output) = (label, output)
+        logLevel = level
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -15,13 +21,59 @@ struct BackgroundLog: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
-        let fields = all.sorted { $0.key < $1.key }.map { (name: $0.key, value: "\($0.value)") }
-        LogWriter.standardError.write(
-            LogLine.text(
-                level: event.level.rawValue, label: label, message: "\(event.message)",
-                fields: fields))
+        output.write(
+            LogEntry(
+                level: event.level.rawValue, label: label,
+                message: Self.cut("\(event.message)"),
+                fields: all.sorted { $0.key < $1.key }.map {
+                    LogEntry.Field(name: $0.key, value: Self.cut("\($0.value)"))
+                }))
+    }
+
+    /// Text that is longer than a line is cut, so that waiting lines have a bounded size.
+    private static func cut(_ text: String) -> String {
+        text.utf8.count <= LogLine.maxBytes
+            ? text : String(decoding: text.utf8.prefix(LogLine.maxBytes), as: UTF8.self)
+    }
+}
+
+/// Writes entries, of which identical ones are limited, as lines of a format.
+final class ThrottledLog: Sendable {
+    static let standardError = ThrottledLog(.standardError)
+
+    private let writer: LogWriter
+    private let throttle = Mutex(LogThrottle())
+    private let isTimerSet = Atomic<Bool>(false)
+    private let queue = DispatchQueue(label: "weir.log.throttle")
+
+    init(_ writer: LogWriter) { self.writer = writer }
+
+    /// - Parameter now: nanoseconds of the clock of `DispatchTime`.
+    func write(_ entry: LogEntry, at now: UInt64 = DispatchTime.now().uptimeNanoseconds) {
+        guard throttle.withLock({ $0.admits(entry, at: now) }) else { return }
+        writer.write(entry)
+        setTimer()
+    }
+
+    /// Reports the lines that were not written, when their time is over.
+    private func setTimer() {
+        guard !isTimerSet.exchange(true, ordering: .relaxed) else { return }
+        // A window that ends meanwhile is reported by the next timer.
+        let end = throttle.withLock(\.nextEnd) ?? DispatchTime.now().uptimeNanoseconds
+        queue.asyncAfter(deadline: DispatchTime(uptimeNanoseconds: end)) {
+            self.isTimerSet.store(false, ordering: .relaxed)
+            self.report(at: DispatchTime.now().uptimeNanoseconds)
+            if self.throttle.withLock(\.nextEnd) != nil { self.setTimer() }
+        }
+    }
+
+    private func report(at now: UInt64) {
+        for entry in throttle.withLock({ $0.ended(at: now) }) { writer.write(entry) }
     }
 
     /// Waits at most one second until all lines are written.
-    static func flush() { LogWriter.standardError.flush() }
+    func flush() {
+        report(at: .max)
+        writer.flush()
+    }
 }

@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Synchronization
+internal import Transport
 
 /// Writes lines to a descriptor on its own thread, so that a thread that logs never waits for the
 /// reader of the log.
@@ -29,7 +30,18 @@ final class LogWriter: Sendable {
 
     private let progress = Mutex(Progress())
 
+    private let currentFormat = Mutex(LogFormat.text)
+
     init(_ descriptor: OutputDescriptor) { self.descriptor = descriptor }
+
+    /// The form of the lines.
+    var format: LogFormat {
+        get { currentFormat.withLock { $0 } }
+        set { currentFormat.withLock { $0 = newValue } }
+    }
+
+    /// Writes a line with the current time.
+    func write(_ entry: LogEntry) { write(LogLine.text(entry, format)) }
 
     /// The number of lines lost since the start.
     var lost: UInt64 { lostLines.load(ordering: .relaxed) }
@@ -56,10 +68,13 @@ final class LogWriter: Sendable {
             do throws(OutputDescriptor.Failure) {
                 if lost > progress.reported {
                     let cause = progress.cause.map { "\($0)" } ?? "the queue was full"
-                    let note = LogLine.text(
+                    let note = LogEntry(
                         level: "warning", label: "weir", message: "log lines were lost",
-                        fields: [("count", "\(lost - progress.reported)"), ("reason", cause)])
-                    try put(note, &progress)
+                        fields: [
+                            .init(name: "count", value: "\(lost - progress.reported)"),
+                            .init(name: "reason", value: cause),
+                        ])
+                    try put(LogLine.text(note, format), &progress)
                     progress.reported = lost
                     progress.cause = nil
                 }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
 internal import Messages
+internal import Transport
 
 /// Standard output of commands. All output passes through this type. A failed write ends the
 /// command with exit code 74.

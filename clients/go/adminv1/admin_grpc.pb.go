@@ -116,6 +116,12 @@ type AdminClient interface {
 	GetStats(ctx context.Context, in *GetStatsRequest, opts ...grpc.CallOption) (*Stats, error)
 	// Streams counts and latencies of each interval when it ends.
 	WatchStats(ctx context.Context, in *WatchStatsRequest, opts ...grpc.CallOption) (Admin_WatchStatsClient, error)
+	// Streams calls of an endpoint as they end. The server filters and samples them, and drops those
+	// that exceed a limit. RESOURCE_EXHAUSTED if too many taps are open.
+	Tap(ctx context.Context, in *TapRequest, opts ...grpc.CallOption) (Admin_TapClient, error)
+	// Returns the calls of a trace that this server still has: each of its event loops keeps the
+	// latest calls that had a trace id.
+	GetTrace(ctx context.Context, in *GetTraceRequest, opts ...grpc.CallOption) (*GetTraceResponse, error)
 }
 
 type adminClient struct {
@@ -596,6 +602,47 @@ func (x *adminWatchStatsClient) Recv() (*Stats, error) {
 	return m, nil
 }
 
+func (c *adminClient) Tap(ctx context.Context, in *TapRequest, opts ...grpc.CallOption) (Admin_TapClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[4], "/weir.admin.v1.Admin/Tap", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &adminTapClient{stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+type Admin_TapClient interface {
+	Recv() (*TapResponse, error)
+	grpc.ClientStream
+}
+
+type adminTapClient struct {
+	grpc.ClientStream
+}
+
+func (x *adminTapClient) Recv() (*TapResponse, error) {
+	m := new(TapResponse)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *adminClient) GetTrace(ctx context.Context, in *GetTraceRequest, opts ...grpc.CallOption) (*GetTraceResponse, error) {
+	out := new(GetTraceResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/GetTrace", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServer is the server API for Admin service.
 // All implementations must embed UnimplementedAdminServer
 // for forward compatibility
@@ -699,6 +746,12 @@ type AdminServer interface {
 	GetStats(context.Context, *GetStatsRequest) (*Stats, error)
 	// Streams counts and latencies of each interval when it ends.
 	WatchStats(*WatchStatsRequest, Admin_WatchStatsServer) error
+	// Streams calls of an endpoint as they end. The server filters and samples them, and drops those
+	// that exceed a limit. RESOURCE_EXHAUSTED if too many taps are open.
+	Tap(*TapRequest, Admin_TapServer) error
+	// Returns the calls of a trace that this server still has: each of its event loops keeps the
+	// latest calls that had a trace id.
+	GetTrace(context.Context, *GetTraceRequest) (*GetTraceResponse, error)
 	mustEmbedUnimplementedAdminServer()
 }
 
@@ -831,6 +884,12 @@ func (UnimplementedAdminServer) GetStats(context.Context, *GetStatsRequest) (*St
 }
 func (UnimplementedAdminServer) WatchStats(*WatchStatsRequest, Admin_WatchStatsServer) error {
 	return status.Errorf(codes.Unimplemented, "method WatchStats not implemented")
+}
+func (UnimplementedAdminServer) Tap(*TapRequest, Admin_TapServer) error {
+	return status.Errorf(codes.Unimplemented, "method Tap not implemented")
+}
+func (UnimplementedAdminServer) GetTrace(context.Context, *GetTraceRequest) (*GetTraceResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetTrace not implemented")
 }
 func (UnimplementedAdminServer) mustEmbedUnimplementedAdminServer() {}
 
@@ -1613,6 +1672,45 @@ func (x *adminWatchStatsServer) Send(m *Stats) error {
 	return x.ServerStream.SendMsg(m)
 }
 
+func _Admin_Tap_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TapRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).Tap(m, &adminTapServer{stream})
+}
+
+type Admin_TapServer interface {
+	Send(*TapResponse) error
+	grpc.ServerStream
+}
+
+type adminTapServer struct {
+	grpc.ServerStream
+}
+
+func (x *adminTapServer) Send(m *TapResponse) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func _Admin_GetTrace_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTraceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetTrace(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/GetTrace",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetTrace(ctx, req.(*GetTraceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var _Admin_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "weir.admin.v1.Admin",
 	HandlerType: (*AdminServer)(nil),
@@ -1769,6 +1867,10 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 			MethodName: "GetStats",
 			Handler:    _Admin_GetStats_Handler,
 		},
+		{
+			MethodName: "GetTrace",
+			Handler:    _Admin_GetTrace_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -1789,6 +1891,11 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchStats",
 			Handler:       _Admin_WatchStats_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Tap",
+			Handler:       _Admin_Tap_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -1354,6 +1354,98 @@ export interface Latency {
   maxUs: number;
 }
 
+/** One ended call. Contains no metadata and no shard key. */
+export interface CallRecord {
+  /** When the call ended. */
+  time?: Timestamp;
+  /** Empty if no endpoint matched. */
+  endpoint: string;
+  /** Empty if the request was refused before a backend was chosen. */
+  backend: string;
+  /** The path of the method. */
+  method: string;
+  /** "grpc", "grpc-web", "connect", "http" or "transcoded". */
+  protocol: string;
+  /** Whether the call is a shadow copy. */
+  shadow: boolean;
+  /** The replica of the last attempt; empty for a handler. */
+  replica: string;
+  attempts: number;
+  /** The attempts before the last one. */
+  failedAttempts: FailedAttempt[];
+  /** The name of the status code. */
+  status: string;
+  /** The message of the status; "<masked>" unless it is empty or revealed. */
+  message: string;
+  /** Microseconds from the request's headers to the status: the sum of the next three. */
+  durationUs: number;
+  /** Until the first attempt began. */
+  queueUs: number;
+  /** From then until the response began, with all attempts and the pauses between them. */
+  upstreamUs: number;
+  /** From then until the status. */
+  responseUs: number;
+  /** Bytes of all messages, each with its prefix of 5 bytes. */
+  requestBytes: Int64;
+  responseBytes: Int64;
+  /** The point of the shard key; unset without one. */
+  shardPoint?: Int64;
+  /** The revision of the endpoint, whose policy decided the backend. */
+  revision: Int64;
+  /** 32 hexadecimal digits; empty if the client sent no valid trace context. */
+  traceId: string;
+  /** 16 hexadecimal digits. */
+  spanId: string;
+  /** The address of the client; "<masked>" unless revealed. */
+  client: string;
+}
+
+/** An attempt at a replica that did not answer a call. */
+export interface FailedAttempt {
+  replica: string;
+  /** The name of the status code; empty if the replica has not processed the request. */
+  status: string;
+  durationUs: number;
+}
+
+export interface TapRequest {
+  /** Empty for all endpoints, and for requests that no endpoint matches. */
+  endpoint: string;
+  /** Selects only calls of these backends; empty for all. At most 64. */
+  backends: string[];
+  /** Selects only calls with these status codes, by name; empty for all. */
+  statuses: string[];
+  /** Selects only calls with this shard key; requires an endpoint. */
+  shardKey: Base64;
+  /** Also selects shadow copies. */
+  shadows: boolean;
+  /** The share of the selected calls, above 0 to 1; unset for all. */
+  share?: number;
+  /** The most calls per second, 1 to 10000; 0 means 100. */
+  callsPerSecond: number;
+  /** Shows the messages of statuses and the addresses of clients. Requires the role admin. */
+  revealSecrets: boolean;
+}
+
+/** The first response has no call: the tap is open. */
+export interface TapResponse {
+  call?: CallRecord;
+  /** Selected calls that the server dropped since the previous response. */
+  dropped: Int64;
+}
+
+export interface GetTraceRequest {
+  /** 32 hexadecimal digits. */
+  traceId: string;
+  /** As in `TapRequest`. */
+  revealSecrets: boolean;
+}
+
+export interface GetTraceResponse {
+  /** In the order in which they ended. */
+  calls: CallRecord[];
+}
+
 /** Whether the program that serves a backend runs, as far as the called server knows. */
 export type LeaseState =
   | "LEASE_STATE_UNSPECIFIED"
@@ -1582,6 +1674,11 @@ export interface AdminMethods {
   ReleaseLeases: { request: ReleaseLeasesRequest; response: ReleaseLeasesResponse };
   /** Returns counts and latencies since the server started. */
   GetStats: { request: GetStatsRequest; response: Stats };
+  /**
+   * Returns the calls of a trace that this server still has: each of its event loops keeps the
+   * latest calls that had a trace id.
+   */
+  GetTrace: { request: GetTraceRequest; response: GetTraceResponse };
 }
 
 /** The RPCs that stream responses. */
@@ -1599,4 +1696,9 @@ export interface AdminStreams {
   Watch: { request: WatchRequest; response: WatchResponse };
   /** Streams counts and latencies of each interval when it ends. */
   WatchStats: { request: WatchStatsRequest; response: Stats };
+  /**
+   * Streams calls of an endpoint as they end. The server filters and samples them, and drops those
+   * that exceed a limit. RESOURCE_EXHAUSTED if too many taps are open.
+   */
+  Tap: { request: TapRequest; response: TapResponse };
 }

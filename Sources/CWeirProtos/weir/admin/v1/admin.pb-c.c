@@ -5194,6 +5194,276 @@ void   weir__admin__v1__latency__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__latency__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__call_record__init
+                     (Weir__Admin__V1__CallRecord         *message)
+{
+  static const Weir__Admin__V1__CallRecord init_value = WEIR__ADMIN__V1__CALL_RECORD__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__call_record__get_packed_size
+                     (const Weir__Admin__V1__CallRecord *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__call_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__call_record__pack
+                     (const Weir__Admin__V1__CallRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__call_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__call_record__pack_to_buffer
+                     (const Weir__Admin__V1__CallRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__call_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__CallRecord *
+       weir__admin__v1__call_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__CallRecord *)
+     protobuf_c_message_unpack (&weir__admin__v1__call_record__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__call_record__free_unpacked
+                     (Weir__Admin__V1__CallRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__call_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__failed_attempt__init
+                     (Weir__Admin__V1__FailedAttempt         *message)
+{
+  static const Weir__Admin__V1__FailedAttempt init_value = WEIR__ADMIN__V1__FAILED_ATTEMPT__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__failed_attempt__get_packed_size
+                     (const Weir__Admin__V1__FailedAttempt *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__failed_attempt__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__failed_attempt__pack
+                     (const Weir__Admin__V1__FailedAttempt *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__failed_attempt__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__failed_attempt__pack_to_buffer
+                     (const Weir__Admin__V1__FailedAttempt *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__failed_attempt__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__FailedAttempt *
+       weir__admin__v1__failed_attempt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__FailedAttempt *)
+     protobuf_c_message_unpack (&weir__admin__v1__failed_attempt__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__failed_attempt__free_unpacked
+                     (Weir__Admin__V1__FailedAttempt *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__failed_attempt__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__tap_request__init
+                     (Weir__Admin__V1__TapRequest         *message)
+{
+  static const Weir__Admin__V1__TapRequest init_value = WEIR__ADMIN__V1__TAP_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__tap_request__get_packed_size
+                     (const Weir__Admin__V1__TapRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__tap_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__tap_request__pack
+                     (const Weir__Admin__V1__TapRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__tap_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__tap_request__pack_to_buffer
+                     (const Weir__Admin__V1__TapRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__tap_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__TapRequest *
+       weir__admin__v1__tap_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__TapRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__tap_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__tap_request__free_unpacked
+                     (Weir__Admin__V1__TapRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__tap_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__tap_response__init
+                     (Weir__Admin__V1__TapResponse         *message)
+{
+  static const Weir__Admin__V1__TapResponse init_value = WEIR__ADMIN__V1__TAP_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__tap_response__get_packed_size
+                     (const Weir__Admin__V1__TapResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__tap_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__tap_response__pack
+                     (const Weir__Admin__V1__TapResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__tap_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__tap_response__pack_to_buffer
+                     (const Weir__Admin__V1__TapResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__tap_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__TapResponse *
+       weir__admin__v1__tap_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__TapResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__tap_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__tap_response__free_unpacked
+                     (Weir__Admin__V1__TapResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__tap_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_trace_request__init
+                     (Weir__Admin__V1__GetTraceRequest         *message)
+{
+  static const Weir__Admin__V1__GetTraceRequest init_value = WEIR__ADMIN__V1__GET_TRACE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_trace_request__get_packed_size
+                     (const Weir__Admin__V1__GetTraceRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_trace_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_trace_request__pack
+                     (const Weir__Admin__V1__GetTraceRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_trace_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_trace_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetTraceRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_trace_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetTraceRequest *
+       weir__admin__v1__get_trace_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetTraceRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_trace_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_trace_request__free_unpacked
+                     (Weir__Admin__V1__GetTraceRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_trace_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_trace_response__init
+                     (Weir__Admin__V1__GetTraceResponse         *message)
+{
+  static const Weir__Admin__V1__GetTraceResponse init_value = WEIR__ADMIN__V1__GET_TRACE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_trace_response__get_packed_size
+                     (const Weir__Admin__V1__GetTraceResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_trace_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_trace_response__pack
+                     (const Weir__Admin__V1__GetTraceResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_trace_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_trace_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetTraceResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_trace_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetTraceResponse *
+       weir__admin__v1__get_trace_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetTraceResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_trace_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_trace_response__free_unpacked
+                     (Weir__Admin__V1__GetTraceResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_trace_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptors[12] =
 {
   {
@@ -14667,6 +14937,650 @@ const ProtobufCMessageDescriptor weir__admin__v1__latency__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__latency__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor weir__admin__v1__call_record__field_descriptors[22] =
+{
+  {
+    "time",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoint",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backend",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, backend),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, method),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "protocol",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, protocol),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shadow",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, shadow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replica",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, replica),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempts",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, attempts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failed_attempts",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__CallRecord, n_failed_attempts),
+    offsetof(Weir__Admin__V1__CallRecord, failed_attempts),
+    &weir__admin__v1__failed_attempt__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, status),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, message),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "duration_us",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, duration_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "queue_us",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, queue_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upstream_us",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, upstream_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "response_us",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, response_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_bytes",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, request_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "response_bytes",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, response_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shard_point",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Weir__Admin__V1__CallRecord, _shard_point_case),
+    offsetof(Weir__Admin__V1__CallRecord, shard_point),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trace_id",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, trace_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "span_id",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, span_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "client",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CallRecord, client),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__call_record__field_indices_by_name[] = {
+  7,   /* field[7] = attempts */
+  2,   /* field[2] = backend */
+  21,   /* field[21] = client */
+  11,   /* field[11] = duration_us */
+  1,   /* field[1] = endpoint */
+  8,   /* field[8] = failed_attempts */
+  10,   /* field[10] = message */
+  3,   /* field[3] = method */
+  4,   /* field[4] = protocol */
+  12,   /* field[12] = queue_us */
+  6,   /* field[6] = replica */
+  15,   /* field[15] = request_bytes */
+  16,   /* field[16] = response_bytes */
+  14,   /* field[14] = response_us */
+  18,   /* field[18] = revision */
+  5,   /* field[5] = shadow */
+  17,   /* field[17] = shard_point */
+  20,   /* field[20] = span_id */
+  9,   /* field[9] = status */
+  0,   /* field[0] = time */
+  19,   /* field[19] = trace_id */
+  13,   /* field[13] = upstream_us */
+};
+static const ProtobufCIntRange weir__admin__v1__call_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 22 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__call_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.CallRecord",
+  "CallRecord",
+  "Weir__Admin__V1__CallRecord",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__CallRecord),
+  22,
+  weir__admin__v1__call_record__field_descriptors,
+  weir__admin__v1__call_record__field_indices_by_name,
+  1,  weir__admin__v1__call_record__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__call_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__failed_attempt__field_descriptors[3] =
+{
+  {
+    "replica",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FailedAttempt, replica),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FailedAttempt, status),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "duration_us",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FailedAttempt, duration_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__failed_attempt__field_indices_by_name[] = {
+  2,   /* field[2] = duration_us */
+  0,   /* field[0] = replica */
+  1,   /* field[1] = status */
+};
+static const ProtobufCIntRange weir__admin__v1__failed_attempt__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__failed_attempt__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.FailedAttempt",
+  "FailedAttempt",
+  "Weir__Admin__V1__FailedAttempt",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__FailedAttempt),
+  3,
+  weir__admin__v1__failed_attempt__field_descriptors,
+  weir__admin__v1__failed_attempt__field_indices_by_name,
+  1,  weir__admin__v1__failed_attempt__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__failed_attempt__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__tap_request__field_descriptors[8] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TapRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backends",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__TapRequest, n_backends),
+    offsetof(Weir__Admin__V1__TapRequest, backends),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "statuses",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__TapRequest, n_statuses),
+    offsetof(Weir__Admin__V1__TapRequest, statuses),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shard_key",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TapRequest, shard_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shadows",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TapRequest, shadows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "share",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__TapRequest, _share_case),
+    offsetof(Weir__Admin__V1__TapRequest, share),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "calls_per_second",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TapRequest, calls_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reveal_secrets",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TapRequest, reveal_secrets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__tap_request__field_indices_by_name[] = {
+  1,   /* field[1] = backends */
+  6,   /* field[6] = calls_per_second */
+  0,   /* field[0] = endpoint */
+  7,   /* field[7] = reveal_secrets */
+  4,   /* field[4] = shadows */
+  3,   /* field[3] = shard_key */
+  5,   /* field[5] = share */
+  2,   /* field[2] = statuses */
+};
+static const ProtobufCIntRange weir__admin__v1__tap_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__tap_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.TapRequest",
+  "TapRequest",
+  "Weir__Admin__V1__TapRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__TapRequest),
+  8,
+  weir__admin__v1__tap_request__field_descriptors,
+  weir__admin__v1__tap_request__field_indices_by_name,
+  1,  weir__admin__v1__tap_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__tap_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__tap_response__field_descriptors[2] =
+{
+  {
+    "call",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TapResponse, call),
+    &weir__admin__v1__call_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dropped",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TapResponse, dropped),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__tap_response__field_indices_by_name[] = {
+  0,   /* field[0] = call */
+  1,   /* field[1] = dropped */
+};
+static const ProtobufCIntRange weir__admin__v1__tap_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__tap_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.TapResponse",
+  "TapResponse",
+  "Weir__Admin__V1__TapResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__TapResponse),
+  2,
+  weir__admin__v1__tap_response__field_descriptors,
+  weir__admin__v1__tap_response__field_indices_by_name,
+  1,  weir__admin__v1__tap_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__tap_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_trace_request__field_descriptors[2] =
+{
+  {
+    "trace_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetTraceRequest, trace_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reveal_secrets",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetTraceRequest, reveal_secrets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_trace_request__field_indices_by_name[] = {
+  1,   /* field[1] = reveal_secrets */
+  0,   /* field[0] = trace_id */
+};
+static const ProtobufCIntRange weir__admin__v1__get_trace_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_trace_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetTraceRequest",
+  "GetTraceRequest",
+  "Weir__Admin__V1__GetTraceRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetTraceRequest),
+  2,
+  weir__admin__v1__get_trace_request__field_descriptors,
+  weir__admin__v1__get_trace_request__field_indices_by_name,
+  1,  weir__admin__v1__get_trace_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_trace_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_trace_response__field_descriptors[1] =
+{
+  {
+    "calls",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__GetTraceResponse, n_calls),
+    offsetof(Weir__Admin__V1__GetTraceResponse, calls),
+    &weir__admin__v1__call_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_trace_response__field_indices_by_name[] = {
+  0,   /* field[0] = calls */
+};
+static const ProtobufCIntRange weir__admin__v1__get_trace_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_trace_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetTraceResponse",
+  "GetTraceResponse",
+  "Weir__Admin__V1__GetTraceResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetTraceResponse),
+  1,
+  weir__admin__v1__get_trace_response__field_descriptors,
+  weir__admin__v1__get_trace_response__field_indices_by_name,
+  1,  weir__admin__v1__get_trace_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_trace_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue weir__admin__v1__lease_state__enum_values_by_number[4] =
 {
   { "LEASE_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_UNSPECIFIED", 0 },
@@ -15009,7 +15923,7 @@ const ProtobufCEnumDescriptor weir__admin__v1__instance_state__descriptor =
   weir__admin__v1__instance_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[42] =
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[44] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -15053,6 +15967,8 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "Watch", &weir__admin__v1__watch_request__descriptor, &weir__admin__v1__watch_response__descriptor },
   { "GetStats", &weir__admin__v1__get_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
+  { "Tap", &weir__admin__v1__tap_request__descriptor, &weir__admin__v1__tap_response__descriptor },
+  { "GetTrace", &weir__admin__v1__get_trace_request__descriptor, &weir__admin__v1__get_trace_response__descriptor },
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   25,        /* AbortRollout */
@@ -15074,6 +15990,7 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   19,        /* GetRollout */
   16,        /* GetShadowReport */
   40,        /* GetStats */
+  43,        /* GetTrace */
   37,        /* HoldLeases */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
@@ -15093,6 +16010,7 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   9,        /* SetTraffic */
   14,        /* ShadowTraffic */
   18,        /* StartRollout */
+  42,        /* Tap */
   1,        /* UpdateBackend */
   39,        /* Watch */
   26,        /* WatchRollout */
@@ -15105,7 +16023,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  42,
+  44,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -15444,6 +16362,22 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 41, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__tap(ProtobufCService *service,
+                                 const Weir__Admin__V1__TapRequest *input,
+                                 Weir__Admin__V1__TapResponse_Closure closure,
+                                 void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 42, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__get_trace(ProtobufCService *service,
+                                       const Weir__Admin__V1__GetTraceRequest *input,
+                                       Weir__Admin__V1__GetTraceResponse_Closure closure,
+                                       void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 43, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

@@ -134,6 +134,12 @@ typedef struct Weir__Admin__V1__Stats Weir__Admin__V1__Stats;
 typedef struct Weir__Admin__V1__BackendStats Weir__Admin__V1__BackendStats;
 typedef struct Weir__Admin__V1__StatusCount Weir__Admin__V1__StatusCount;
 typedef struct Weir__Admin__V1__Latency Weir__Admin__V1__Latency;
+typedef struct Weir__Admin__V1__CallRecord Weir__Admin__V1__CallRecord;
+typedef struct Weir__Admin__V1__FailedAttempt Weir__Admin__V1__FailedAttempt;
+typedef struct Weir__Admin__V1__TapRequest Weir__Admin__V1__TapRequest;
+typedef struct Weir__Admin__V1__TapResponse Weir__Admin__V1__TapResponse;
+typedef struct Weir__Admin__V1__GetTraceRequest Weir__Admin__V1__GetTraceRequest;
+typedef struct Weir__Admin__V1__GetTraceResponse Weir__Admin__V1__GetTraceResponse;
 
 
 /* --- enums --- */
@@ -2209,6 +2215,120 @@ struct  Weir__Admin__V1__Latency
 #define WEIR__ADMIN__V1__LATENCY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__latency__descriptor) \
     , 0, 0, 0, 0, 0 }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__CALL_RECORD___SHARD_POINT__NOT_SET = 0,
+  WEIR__ADMIN__V1__CALL_RECORD___SHARD_POINT_SHARD_POINT = 18
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CALL_RECORD___SHARD_POINT__CASE)
+} Weir__Admin__V1__CallRecord__ShardPointCase;
+
+struct  Weir__Admin__V1__CallRecord
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *time;
+  ProtobufCBinaryData endpoint;
+  ProtobufCBinaryData backend;
+  ProtobufCBinaryData method;
+  ProtobufCBinaryData protocol;
+  protobuf_c_boolean shadow;
+  ProtobufCBinaryData replica;
+  uint32_t attempts;
+  size_t n_failed_attempts;
+  Weir__Admin__V1__FailedAttempt **failed_attempts;
+  ProtobufCBinaryData status;
+  ProtobufCBinaryData message;
+  double duration_us;
+  double queue_us;
+  double upstream_us;
+  double response_us;
+  uint64_t request_bytes;
+  uint64_t response_bytes;
+  uint64_t revision;
+  ProtobufCBinaryData trace_id;
+  ProtobufCBinaryData span_id;
+  ProtobufCBinaryData client;
+  Weir__Admin__V1__CallRecord__ShardPointCase _shard_point_case;
+  union {
+    uint64_t shard_point;
+  };
+};
+#define WEIR__ADMIN__V1__CALL_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__call_record__descriptor) \
+    , NULL, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, 0, 0,NULL, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, WEIR__ADMIN__V1__CALL_RECORD___SHARD_POINT__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__FailedAttempt
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData replica;
+  ProtobufCBinaryData status;
+  double duration_us;
+};
+#define WEIR__ADMIN__V1__FAILED_ATTEMPT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__failed_attempt__descriptor) \
+    , {0,NULL}, {0,NULL}, 0 }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__TAP_REQUEST___SHARE__NOT_SET = 0,
+  WEIR__ADMIN__V1__TAP_REQUEST___SHARE_SHARE = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__TAP_REQUEST___SHARE__CASE)
+} Weir__Admin__V1__TapRequest__ShareCase;
+
+struct  Weir__Admin__V1__TapRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  size_t n_backends;
+  ProtobufCBinaryData *backends;
+  size_t n_statuses;
+  ProtobufCBinaryData *statuses;
+  ProtobufCBinaryData shard_key;
+  protobuf_c_boolean shadows;
+  uint32_t calls_per_second;
+  protobuf_c_boolean reveal_secrets;
+  Weir__Admin__V1__TapRequest__ShareCase _share_case;
+  union {
+    double share;
+  };
+};
+#define WEIR__ADMIN__V1__TAP_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__tap_request__descriptor) \
+    , {0,NULL}, 0,NULL, 0,NULL, {0,NULL}, 0, 0, 0, WEIR__ADMIN__V1__TAP_REQUEST___SHARE__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__TapResponse
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__CallRecord *call;
+  uint64_t dropped;
+};
+#define WEIR__ADMIN__V1__TAP_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__tap_response__descriptor) \
+    , NULL, 0 }
+
+
+struct  Weir__Admin__V1__GetTraceRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData trace_id;
+  protobuf_c_boolean reveal_secrets;
+};
+#define WEIR__ADMIN__V1__GET_TRACE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_trace_request__descriptor) \
+    , {0,NULL}, 0 }
+
+
+struct  Weir__Admin__V1__GetTraceResponse
+{
+  ProtobufCMessage base;
+  size_t n_calls;
+  Weir__Admin__V1__CallRecord **calls;
+};
+#define WEIR__ADMIN__V1__GET_TRACE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_trace_response__descriptor) \
+    , 0,NULL }
 
 
 /* Weir__Admin__V1__Backend methods */
@@ -4402,6 +4522,120 @@ Weir__Admin__V1__Latency *
 void   weir__admin__v1__latency__free_unpacked
                      (Weir__Admin__V1__Latency *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__CallRecord methods */
+void   weir__admin__v1__call_record__init
+                     (Weir__Admin__V1__CallRecord         *message);
+size_t weir__admin__v1__call_record__get_packed_size
+                     (const Weir__Admin__V1__CallRecord   *message);
+size_t weir__admin__v1__call_record__pack
+                     (const Weir__Admin__V1__CallRecord   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__call_record__pack_to_buffer
+                     (const Weir__Admin__V1__CallRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__CallRecord *
+       weir__admin__v1__call_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__call_record__free_unpacked
+                     (Weir__Admin__V1__CallRecord *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__FailedAttempt methods */
+void   weir__admin__v1__failed_attempt__init
+                     (Weir__Admin__V1__FailedAttempt         *message);
+size_t weir__admin__v1__failed_attempt__get_packed_size
+                     (const Weir__Admin__V1__FailedAttempt   *message);
+size_t weir__admin__v1__failed_attempt__pack
+                     (const Weir__Admin__V1__FailedAttempt   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__failed_attempt__pack_to_buffer
+                     (const Weir__Admin__V1__FailedAttempt   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__FailedAttempt *
+       weir__admin__v1__failed_attempt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__failed_attempt__free_unpacked
+                     (Weir__Admin__V1__FailedAttempt *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__TapRequest methods */
+void   weir__admin__v1__tap_request__init
+                     (Weir__Admin__V1__TapRequest         *message);
+size_t weir__admin__v1__tap_request__get_packed_size
+                     (const Weir__Admin__V1__TapRequest   *message);
+size_t weir__admin__v1__tap_request__pack
+                     (const Weir__Admin__V1__TapRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__tap_request__pack_to_buffer
+                     (const Weir__Admin__V1__TapRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__TapRequest *
+       weir__admin__v1__tap_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__tap_request__free_unpacked
+                     (Weir__Admin__V1__TapRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__TapResponse methods */
+void   weir__admin__v1__tap_response__init
+                     (Weir__Admin__V1__TapResponse         *message);
+size_t weir__admin__v1__tap_response__get_packed_size
+                     (const Weir__Admin__V1__TapResponse   *message);
+size_t weir__admin__v1__tap_response__pack
+                     (const Weir__Admin__V1__TapResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__tap_response__pack_to_buffer
+                     (const Weir__Admin__V1__TapResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__TapResponse *
+       weir__admin__v1__tap_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__tap_response__free_unpacked
+                     (Weir__Admin__V1__TapResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetTraceRequest methods */
+void   weir__admin__v1__get_trace_request__init
+                     (Weir__Admin__V1__GetTraceRequest         *message);
+size_t weir__admin__v1__get_trace_request__get_packed_size
+                     (const Weir__Admin__V1__GetTraceRequest   *message);
+size_t weir__admin__v1__get_trace_request__pack
+                     (const Weir__Admin__V1__GetTraceRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_trace_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetTraceRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetTraceRequest *
+       weir__admin__v1__get_trace_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_trace_request__free_unpacked
+                     (Weir__Admin__V1__GetTraceRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetTraceResponse methods */
+void   weir__admin__v1__get_trace_response__init
+                     (Weir__Admin__V1__GetTraceResponse         *message);
+size_t weir__admin__v1__get_trace_response__get_packed_size
+                     (const Weir__Admin__V1__GetTraceResponse   *message);
+size_t weir__admin__v1__get_trace_response__pack
+                     (const Weir__Admin__V1__GetTraceResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_trace_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetTraceResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetTraceResponse *
+       weir__admin__v1__get_trace_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_trace_response__free_unpacked
+                     (Weir__Admin__V1__GetTraceResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Weir__Admin__V1__Backend_Closure)
@@ -4755,6 +4989,24 @@ typedef void (*Weir__Admin__V1__StatusCount_Closure)
 typedef void (*Weir__Admin__V1__Latency_Closure)
                  (const Weir__Admin__V1__Latency *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__CallRecord_Closure)
+                 (const Weir__Admin__V1__CallRecord *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__FailedAttempt_Closure)
+                 (const Weir__Admin__V1__FailedAttempt *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__TapRequest_Closure)
+                 (const Weir__Admin__V1__TapRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__TapResponse_Closure)
+                 (const Weir__Admin__V1__TapResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetTraceRequest_Closure)
+                 (const Weir__Admin__V1__GetTraceRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetTraceResponse_Closure)
+                 (const Weir__Admin__V1__GetTraceResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -4930,6 +5182,14 @@ struct Weir__Admin__V1__Admin_Service
                       const Weir__Admin__V1__WatchStatsRequest *input,
                       Weir__Admin__V1__Stats_Closure closure,
                       void *closure_data);
+  void (*tap)(Weir__Admin__V1__Admin_Service *service,
+              const Weir__Admin__V1__TapRequest *input,
+              Weir__Admin__V1__TapResponse_Closure closure,
+              void *closure_data);
+  void (*get_trace)(Weir__Admin__V1__Admin_Service *service,
+                    const Weir__Admin__V1__GetTraceRequest *input,
+                    Weir__Admin__V1__GetTraceResponse_Closure closure,
+                    void *closure_data);
 };
 typedef void (*Weir__Admin__V1__Admin_ServiceDestroy)(Weir__Admin__V1__Admin_Service *);
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
@@ -4979,7 +5239,9 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## release_leases,\
       function_prefix__ ## watch,\
       function_prefix__ ## get_stats,\
-      function_prefix__ ## watch_stats  }
+      function_prefix__ ## watch_stats,\
+      function_prefix__ ## tap,\
+      function_prefix__ ## get_trace  }
 void weir__admin__v1__admin__create_backend(ProtobufCService *service,
                                             const Weir__Admin__V1__CreateBackendRequest *input,
                                             Weir__Admin__V1__Backend_Closure closure,
@@ -5148,6 +5410,14 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
                                          Weir__Admin__V1__Stats_Closure closure,
                                          void *closure_data);
+void weir__admin__v1__admin__tap(ProtobufCService *service,
+                                 const Weir__Admin__V1__TapRequest *input,
+                                 Weir__Admin__V1__TapResponse_Closure closure,
+                                 void *closure_data);
+void weir__admin__v1__admin__get_trace(ProtobufCService *service,
+                                       const Weir__Admin__V1__GetTraceRequest *input,
+                                       Weir__Admin__V1__GetTraceResponse_Closure closure,
+                                       void *closure_data);
 
 /* --- descriptors --- */
 
@@ -5278,6 +5548,12 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__status_count__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__latency__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__call_record__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__failed_attempt__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__tap_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__tap_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_trace_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_trace_response__descriptor;
 extern const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -255,6 +255,54 @@ class BackendWeight(_message.Message):
     weight: float
     def __init__(self, backend: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
+class CallRecord(_message.Message):
+    __slots__ = ["attempts", "backend", "client", "duration_us", "endpoint", "failed_attempts", "message", "method", "protocol", "queue_us", "replica", "request_bytes", "response_bytes", "response_us", "revision", "shadow", "shard_point", "span_id", "status", "time", "trace_id", "upstream_us"]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_US_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_US_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    SHARD_POINT_FIELD_NUMBER: _ClassVar[int]
+    SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_US_FIELD_NUMBER: _ClassVar[int]
+    attempts: int
+    backend: str
+    client: str
+    duration_us: float
+    endpoint: str
+    failed_attempts: _containers.RepeatedCompositeFieldContainer[FailedAttempt]
+    message: str
+    method: str
+    protocol: str
+    queue_us: float
+    replica: str
+    request_bytes: int
+    response_bytes: int
+    response_us: float
+    revision: int
+    shadow: bool
+    shard_point: int
+    span_id: str
+    status: str
+    time: _timestamp_pb2.Timestamp
+    trace_id: str
+    upstream_us: float
+    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., method: _Optional[str] = ..., protocol: _Optional[str] = ..., shadow: bool = ..., replica: _Optional[str] = ..., attempts: _Optional[int] = ..., failed_attempts: _Optional[_Iterable[_Union[FailedAttempt, _Mapping]]] = ..., status: _Optional[str] = ..., message: _Optional[str] = ..., duration_us: _Optional[float] = ..., queue_us: _Optional[float] = ..., upstream_us: _Optional[float] = ..., response_us: _Optional[float] = ..., request_bytes: _Optional[int] = ..., response_bytes: _Optional[int] = ..., shard_point: _Optional[int] = ..., revision: _Optional[int] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., client: _Optional[str] = ...) -> None: ...
+
 class ChangeNote(_message.Message):
     __slots__ = ["author", "comment"]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
@@ -488,6 +536,16 @@ class ExplainRouteResponse(_message.Message):
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
     def __init__(self, endpoint: _Optional[str] = ..., route: _Optional[str] = ..., point: _Optional[int] = ..., interval_first: _Optional[int] = ..., interval_last: _Optional[int] = ..., backend: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[ShadowDecision, _Mapping]]] = ..., explanation: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
+class FailedAttempt(_message.Message):
+    __slots__ = ["duration_us", "replica", "status"]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    duration_us: float
+    replica: str
+    status: str
+    def __init__(self, replica: _Optional[str] = ..., status: _Optional[str] = ..., duration_us: _Optional[float] = ...) -> None: ...
+
 class FieldChange(_message.Message):
     __slots__ = ["after", "before", "field"]
     AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -625,6 +683,20 @@ class GetStatsRequest(_message.Message):
     deleted: bool
     endpoint: str
     def __init__(self, endpoint: _Optional[str] = ..., deleted: bool = ...) -> None: ...
+
+class GetTraceRequest(_message.Message):
+    __slots__ = ["reveal_secrets", "trace_id"]
+    REVEAL_SECRETS_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    reveal_secrets: bool
+    trace_id: str
+    def __init__(self, trace_id: _Optional[str] = ..., reveal_secrets: bool = ...) -> None: ...
+
+class GetTraceResponse(_message.Message):
+    __slots__ = ["calls"]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[CallRecord]
+    def __init__(self, calls: _Optional[_Iterable[_Union[CallRecord, _Mapping]]] = ...) -> None: ...
 
 class HandlerKind(_message.Message):
     __slots__ = ["handler"]
@@ -1415,6 +1487,34 @@ class StatusPair(_message.Message):
     primary: str
     shadow: str
     def __init__(self, primary: _Optional[str] = ..., shadow: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class TapRequest(_message.Message):
+    __slots__ = ["backends", "calls_per_second", "endpoint", "reveal_secrets", "shadows", "shard_key", "share", "statuses"]
+    BACKENDS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    REVEAL_SECRETS_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    SHARD_KEY_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    backends: _containers.RepeatedScalarFieldContainer[str]
+    calls_per_second: int
+    endpoint: str
+    reveal_secrets: bool
+    shadows: bool
+    shard_key: bytes
+    share: float
+    statuses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, endpoint: _Optional[str] = ..., backends: _Optional[_Iterable[str]] = ..., statuses: _Optional[_Iterable[str]] = ..., shard_key: _Optional[bytes] = ..., shadows: bool = ..., share: _Optional[float] = ..., calls_per_second: _Optional[int] = ..., reveal_secrets: bool = ...) -> None: ...
+
+class TapResponse(_message.Message):
+    __slots__ = ["call", "dropped"]
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    call: CallRecord
+    dropped: int
+    def __init__(self, call: _Optional[_Union[CallRecord, _Mapping]] = ..., dropped: _Optional[int] = ...) -> None: ...
 
 class TrafficTimeBox(_message.Message):
     __slots__ = ["author", "before", "confirmable", "reverts"]

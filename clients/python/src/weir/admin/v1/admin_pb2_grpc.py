@@ -235,6 +235,16 @@ class AdminStub(object):
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.WatchStatsRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Stats.FromString,
                 )
+        self.Tap = channel.unary_stream(
+                '/weir.admin.v1.Admin/Tap',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.TapRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.TapResponse.FromString,
+                )
+        self.GetTrace = channel.unary_unary(
+                '/weir.admin.v1.Admin/GetTrace',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetTraceRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetTraceResponse.FromString,
+                )
 
 
 class AdminServicer(object):
@@ -560,6 +570,22 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Tap(self, request, context):
+        """Streams calls of an endpoint as they end. The server filters and samples them, and drops those
+        that exceed a limit. RESOURCE_EXHAUSTED if too many taps are open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrace(self, request, context):
+        """Returns the calls of a trace that this server still has: each of its event loops keeps the
+        latest calls that had a trace id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -772,6 +798,16 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.WatchStats,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.WatchStatsRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Stats.SerializeToString,
+            ),
+            'Tap': grpc.unary_stream_rpc_method_handler(
+                    servicer.Tap,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.TapRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.TapResponse.SerializeToString,
+            ),
+            'GetTrace': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrace,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetTraceRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetTraceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1505,5 +1541,39 @@ class Admin(object):
         return grpc.experimental.unary_stream(request, target, '/weir.admin.v1.Admin/WatchStats',
             weir_dot_admin_dot_v1_dot_admin__pb2.WatchStatsRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.Stats.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Tap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/weir.admin.v1.Admin/Tap',
+            weir_dot_admin_dot_v1_dot_admin__pb2.TapRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.TapResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetTrace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/GetTrace',
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetTraceRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetTraceResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -744,6 +744,56 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :p99_us, :double, 4
       optional :max_us, :double, 5
     end
+    add_message "weir.admin.v1.CallRecord" do
+      optional :time, :message, 1, "google.protobuf.Timestamp"
+      optional :endpoint, :string, 2
+      optional :backend, :string, 3
+      optional :method, :string, 4
+      optional :protocol, :string, 5
+      optional :shadow, :bool, 6
+      optional :replica, :string, 7
+      optional :attempts, :uint32, 8
+      repeated :failed_attempts, :message, 9, "weir.admin.v1.FailedAttempt"
+      optional :status, :string, 10
+      optional :message, :string, 11
+      optional :duration_us, :double, 12
+      optional :queue_us, :double, 13
+      optional :upstream_us, :double, 14
+      optional :response_us, :double, 15
+      optional :request_bytes, :uint64, 16
+      optional :response_bytes, :uint64, 17
+      proto3_optional :shard_point, :fixed64, 18
+      optional :revision, :uint64, 19
+      optional :trace_id, :string, 20
+      optional :span_id, :string, 21
+      optional :client, :string, 22
+    end
+    add_message "weir.admin.v1.FailedAttempt" do
+      optional :replica, :string, 1
+      optional :status, :string, 2
+      optional :duration_us, :double, 3
+    end
+    add_message "weir.admin.v1.TapRequest" do
+      optional :endpoint, :string, 1
+      repeated :backends, :string, 2
+      repeated :statuses, :string, 3
+      optional :shard_key, :bytes, 4
+      optional :shadows, :bool, 5
+      proto3_optional :share, :double, 6
+      optional :calls_per_second, :uint32, 7
+      optional :reveal_secrets, :bool, 8
+    end
+    add_message "weir.admin.v1.TapResponse" do
+      optional :call, :message, 1, "weir.admin.v1.CallRecord"
+      optional :dropped, :uint64, 2
+    end
+    add_message "weir.admin.v1.GetTraceRequest" do
+      optional :trace_id, :string, 1
+      optional :reveal_secrets, :bool, 2
+    end
+    add_message "weir.admin.v1.GetTraceResponse" do
+      repeated :calls, :message, 1, "weir.admin.v1.CallRecord"
+    end
     add_enum "weir.admin.v1.LeaseState" do
       value :LEASE_STATE_UNSPECIFIED, 0
       value :LEASE_STATE_HELD, 1
@@ -936,6 +986,12 @@ module Weir
       BackendStats = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.BackendStats").msgclass
       StatusCount = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StatusCount").msgclass
       Latency = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Latency").msgclass
+      CallRecord = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CallRecord").msgclass
+      FailedAttempt = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.FailedAttempt").msgclass
+      TapRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.TapRequest").msgclass
+      TapResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.TapResponse").msgclass
+      GetTraceRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetTraceRequest").msgclass
+      GetTraceResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetTraceResponse").msgclass
       LeaseState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.LeaseState").enummodule
       ReplicaState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReplicaState").enummodule
       ShadowVerdict = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowVerdict").enummodule

@@ -126,6 +126,12 @@ module Weir
           rpc :GetStats, ::Weir::Admin::V1::GetStatsRequest, ::Weir::Admin::V1::Stats
           # Streams counts and latencies of each interval when it ends.
           rpc :WatchStats, ::Weir::Admin::V1::WatchStatsRequest, stream(::Weir::Admin::V1::Stats)
+          # Streams calls of an endpoint as they end. The server filters and samples them, and drops those
+          # that exceed a limit. RESOURCE_EXHAUSTED if too many taps are open.
+          rpc :Tap, ::Weir::Admin::V1::TapRequest, stream(::Weir::Admin::V1::TapResponse)
+          # Returns the calls of a trace that this server still has: each of its event loops keeps the
+          # latest calls that had a trace id.
+          rpc :GetTrace, ::Weir::Admin::V1::GetTraceRequest, ::Weir::Admin::V1::GetTraceResponse
         end
 
         Stub = Service.rpc_stub_class

@@ -1,39 +1,48 @@
-internal import Foundation
 internal import SystemPackage
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
 
 /// A file descriptor for output. Unlike `FileHandle`, it throws when a write fails instead of
 /// trapping.
-struct OutputDescriptor: Sendable {
-    static let standardOutput = OutputDescriptor(number: STDOUT_FILENO)
-    static let standardError = OutputDescriptor(number: STDERR_FILENO)
+package struct OutputDescriptor: Sendable {
+    package static let standardOutput = OutputDescriptor(number: STDOUT_FILENO)
+    package static let standardError = OutputDescriptor(number: STDERR_FILENO)
 
-    let number: Int32
+    package let number: Int32
+
+    /// A descriptor, which this value does not own.
+    package init(number: Int32) { self.number = number }
 
     /// Why bytes could not be written.
-    struct Failure: Error, Equatable, CustomStringConvertible {
+    package struct Failure: Error, Equatable, CustomStringConvertible {
         /// The error number, see errno(3).
-        let code: Int32
+        package let code: Int32
         /// The number of bytes written before the failure.
-        let written: Int
+        package let written: Int
 
-        var description: String { Errno(rawValue: code).description }
+        package var description: String { Errno(rawValue: code).description }
 
         /// Whether the reader of a pipe has closed it.
-        var isClosedPipe: Bool { code == EPIPE }
+        package var isClosedPipe: Bool { code == EPIPE }
     }
 
     /// Writes all bytes. Waits for a slow reader, even if the descriptor is non-blocking (a
     /// terminal or pipe that another program shares may be).
-    func write(_ text: String) throws(Failure) {
-        var text = text
+    package func write(_ text: String) throws(Failure) {
+        try write(Array(text.utf8))
+    }
+
+    /// Writes all bytes; waits likewise.
+    package func write(_ bytes: [UInt8]) throws(Failure) {
         var written = 0
-        // `withUTF8` does not rethrow typed errors.
-        let code = text.withUTF8 { bytes -> Int32 in
+        // `withUnsafeBytes` does not rethrow typed errors.
+        let code = unsafe bytes.withUnsafeBytes { bytes -> Int32 in
             while written < bytes.count {
                 // Invariant: the buffer is valid during the closure.
-                let rest = unsafe UnsafeRawBufferPointer(bytes)[written...]
-                let count = unsafe Foundation.write(
-                    number, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...])
+                let count = unsafe Glibc.write(number, rest.baseAddress, rest.count)
                 if count > 0 {
                     written += count
                 } else if count == 0 {
@@ -55,7 +64,7 @@ struct OutputDescriptor: Sendable {
     }
 
     /// Whether the descriptor is a pipe or socket that its reader has closed.
-    var isClosedByReader: Bool {
+    package var isClosedByReader: Bool {
         var entry = pollfd(fd: number, events: 0, revents: 0)
         return unsafe poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR | POLLHUP) != 0
     }

@@ -1,0 +1,117 @@
+internal import Dispatch
+package import Logging
+package import Observability
+internal import Synchronization
+internal import Traces
+
+/// Writes the calls of a queue as lines, on its own thread.
+///
+/// ```
+///   loops --append--> CallQueue --take, at most every 10 ms--> AccessLogOutput
+///            full: dropped                     cannot write: dropped
+/// ```
+///
+/// Neither a slow reader nor a full disk delays a call. The log of the server reports when lines
+/// are lost, and when lines are written again.
+package final class AccessLog: Sendable {
+    /// The time for which lines are collected before they are written.
+    private static let delay = DispatchTimeInterval.milliseconds(10)
+    /// The lines of one write.
+    private static let linesPerWrite = 128
+
+    /// The queue that the loops append to.
+    package let queue: CallQueue
+    private let thread = DispatchQueue(label: "weir.access-log")
+    private let log: Logger
+    private let writtenLines = Atomic<UInt64>(0)
+
+    /// State that only the thread uses.
+    private struct Progress {
+        var output: AccessLogOutput
+        var line: CallLine
+        var isLosing = false
+    }
+
+    private let progress: Mutex<Progress>
+
+    package init(
+        _ destination: AccessLogOutput.Destination, _ format: CallLine.Format, maxLines: Int,
+        log: Logger
+    ) {
+        queue = CallQueue(capacity: maxLines)
+        self.log = log
+        progress = Mutex(
+            Progress(output: AccessLogOutput(destination), line: CallLine(format)))
+        queue.notify(at: 1) { [weak self] in
+            guard let self else { return }
+            thread.asyncAfter(deadline: .now() + Self.delay) { self.drain() }
+        }
+    }
+
+    /// The lines that were written.
+    package var written: UInt64 { writtenLines.load(ordering: .relaxed) }
+    /// The lines that were lost.
+    package var lost: UInt64 { queue.dropped }
+
+    /// Opens the file, which is created if it does not exist. A file that cannot be opened is
+    /// opened later.
+    package func open() { thread.async { self.reopenNow() } }
+
+    /// Opens the file again, because it was renamed. If that fails, the old file stays in use.
+    package func reopen() { thread.async { self.reopenNow() } }
+
+    private func reopenNow() {
+        drain()
+        progress.withLock { progress in
+            if let failure = progress.output.reopen() { report(failure, &progress) }
+        }
+    }
+
+    private func drain() {
+        var calls = queue.take(upTo: .max)[...]
+        while !calls.isEmpty {
+            write(calls.prefix(Self.linesPerWrite))
+            calls = calls.dropFirst(Self.linesPerWrite)
+        }
+    }
+
+    private func write(_ calls: ArraySlice<CallRecord>) {
+        progress.withLock { progress in
+            var bytes: [UInt8] = []
+            for call in calls { progress.line.append(call, to: &bytes) }
+            do throws(AccessLogOutput.Failure) {
+                try progress.output.write(bytes)
+                writtenLines.wrappingAdd(UInt64(calls.count), ordering: .relaxed)
+                if progress.isLosing {
+                    progress.isLosing = false
+                    log.notice("the access log is written again", metadata: ["lost": "\(lost)"])
+                }
+            } catch {
+                let lines = min(calls.count, error.lines)
+                writtenLines.wrappingAdd(UInt64(lines), ordering: .relaxed)
+                queue.drop(calls.count - lines)
+                report(error, &progress)
+            }
+        }
+    }
+
+    private func report(_ failure: AccessLogOutput.Failure, _ progress: inout Progress) {
+        guard !progress.isLosing else { return }
+        progress.isLosing = true
+        log.error(
+            "the access log cannot be written",
+            metadata: [
+                "file": "\(progress.output.destination)", "reason": "\(failure.reason)",
+            ])
+    }
+
+    /// Waits at most one second until all lines in the queue are written.
+    package func flush() {
+        let done = DispatchSemaphore(value: 0)
+        thread.async {
+            self.drain()
+            done.signal()
+        }
+        _ = done.wait(timeout: .now() + 1)
+    }
+}

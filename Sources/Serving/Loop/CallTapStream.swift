@@ -1,0 +1,121 @@
+package import Observability
+internal import Synchronization
+internal import Transport
+
+/// The open taps, and what all of them together may take from the loops.
+final class OpenTaps: Sendable {
+    private struct State {
+        var taps: [CallTapStream] = []
+        var bucket: TokenBucket
+        /// Calls that taps have dropped.
+        var dropped: UInt64 = 0
+    }
+
+    private let maxTaps: Int
+    private let state: Mutex<State>
+
+    init(_ limits: Limits, at now: UInt64) {
+        maxTaps = limits.maxTaps
+        let perSecond = Double(limits.maxTapCallsPerSecond)
+        state = Mutex(
+            State(bucket: TokenBucket(capacity: perSecond, perSecond: perSecond, at: now)))
+    }
+
+    var figures: TapFigures {
+        state.withLock { TapFigures(open: $0.taps.count, dropped: $0.dropped) }
+    }
+
+    /// - Returns: nil if too many taps are open.
+    func open(_ options: CallTapStream.Options, at now: UInt64) -> CallTapStream? {
+        state.withLock { state in
+            guard state.taps.count < maxTaps else { return nil }
+            let tap = CallTapStream(options, self, at: now)
+            state.taps.append(tap)
+            return tap
+        }
+    }
+
+    func close(_ tap: CallTapStream) { state.withLock { $0.taps.removeAll { $0 === tap } } }
+
+    /// Ends the streams of all taps.
+    func finishAll() { for tap in state.withLock({ $0.taps }) { tap.finish() } }
+
+    func takeCall(at now: UInt64) -> Bool { state.withLock { $0.bucket.take(1, at: now) } }
+
+    func countDropped() { state.withLock { $0.dropped += 1 } }
+}
+
+/// The figures of the taps of a server.
+package struct TapFigures: Sendable {
+    package var open = 0
+    /// Calls that taps have dropped since the start.
+    package var dropped: UInt64 = 0
+
+    package init(open: Int = 0, dropped: UInt64 = 0) { (self.open, self.dropped) = (open, dropped) }
+}
+
+/// The calls that one tap shows, as they end. The loops filter and sample them, and never wait: a
+/// call that exceeds a limit, or that the reader is too slow for, is dropped and counted.
+package final class CallTapStream: Sendable {
+    /// The calls that wait for a slow reader.
+    static let maxWaiting = 1_000
+
+    /// What a tap shows.
+    package struct Options: Sendable {
+        package var filter = CallFilter()
+        /// The share of the calls that the filter accepts.
+        package var share = 1.0
+        /// The most calls per second.
+        package var callsPerSecond = 100
+
+        package init() {}
+    }
+
+    private struct State {
+        var bucket: TokenBucket
+        var generator = SystemRandomNumberGenerator()
+        var dropped: UInt64 = 0
+    }
+
+    /// The calls in the order in which they ended on their loops.
+    package let calls: AsyncStream<CallRecord>
+    private let continuation: AsyncStream<CallRecord>.Continuation
+    private let options: Options
+    private let all: OpenTaps
+    private let state: Mutex<State>
+
+    init(_ options: Options, _ all: OpenTaps, at now: UInt64) {
+        self.options = options
+        self.all = all
+        let perSecond = Double(options.callsPerSecond)
+        state = Mutex(
+            State(bucket: TokenBucket(capacity: perSecond, perSecond: perSecond, at: now)))
+        (calls, continuation) = AsyncStream.makeStream(
+            bufferingPolicy: .bufferingOldest(Self.maxWaiting))
+    }
+
+    /// A call has ended.
+    func ended(_ call: CallRecord, at now: UInt64) {
+        guard options.filter.accepts(call) else { return }
+        state.withLock { state in
+            guard
+                options.share >= 1
+                    || Double.random(in: 0..<1, using: &state.generator) < options.share
+            else { return }
+            let isAllowed = state.bucket.take(1, at: now) && all.takeCall(at: now)
+            if isAllowed, case .enqueued = continuation.yield(call) { return }
+            state.dropped += 1
+            all.countDropped()
+        }
+    }
+
+    /// The calls that were dropped since the last use.
+    package func takeDropped() -> UInt64 {
+        state.withLock { state in
+            defer { state.dropped = 0 }
+            return state.dropped
+        }
+    }
+
+    func finish() { continuation.finish() }
+}

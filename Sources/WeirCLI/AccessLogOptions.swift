@@ -1,0 +1,45 @@
+internal import ArgumentParser
+internal import Weir
+
+/// The options of `weir serve` for the access log.
+struct AccessLogOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Write a line for each call to this file, which SIGHUP opens again; '-' writes to "
+                + "standard output.", valueName: "file"), completion: .file())
+    var accessLog: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The form of the lines: json, or logfmt for human readers.", valueName: "format"))
+    var accessLogFormat: Format = .json
+
+    @Option(
+        help: ArgumentHelp(
+            "The share of calls to log, 0 to 1. Failures of the server are always logged.",
+            valueName: "share"), transform: Bounded.share)
+    var accessLogShare = 1.0
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case json, logfmt }
+
+    func validate() throws {
+        guard (0...1).contains(accessLogShare) else {
+            throw ValidationError(
+                "invalid --access-log-share \(accessLogShare): use a number from 0 to 1, a "
+                    + "percentage such as 90%, or a fraction such as 1/3")
+        }
+        if let accessLog, accessLog.isEmpty || accessLog.utf8.contains(0) {
+            throw ValidationError("invalid --access-log '': use the path of a file, or '-'")
+        }
+    }
+
+    /// Nil without `--access-log`.
+    var settings: AccessLogSettings? {
+        guard let accessLog else { return nil }
+        var settings = AccessLogSettings(
+            accessLog == "-" ? .standardOutput : .file(accessLog))
+        settings.format = accessLogFormat == .json ? .json : .logfmt
+        settings.share = accessLogShare
+        return settings
+    }
+}

@@ -1,0 +1,115 @@
+internal import ArgumentParser
+internal import Foundation
+internal import OTLP
+internal import Weir
+
+/// The options of `weir serve` for the export of spans and log records.
+struct ExportOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Export to this collector over OTLP/gRPC, for example http://127.0.0.1:4317 "
+                + "(default: $OTEL_EXPORTER_OTLP_ENDPOINT).", valueName: "url"))
+    var otlp: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Headers of each request, NAME=VALUE,... Other users of the machine can read options; "
+                + "for a secret, use the variable (default: $OTEL_EXPORTER_OTLP_HEADERS).",
+            valueName: "headers"))
+    var otlpHeaders: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The seconds that one attempt to export may take, 0.001 to 3600 (default: "
+                + "$OTEL_EXPORTER_OTLP_TIMEOUT, in milliseconds, or 10 seconds).",
+            valueName: "seconds"),
+        transform: Bounded.decimal(0.001...3_600))
+    var otlpTimeout: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "gzip or none (default: $OTEL_EXPORTER_OTLP_COMPRESSION, or none).",
+            valueName: "encoding"))
+    var otlpCompression: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the authorities of the collector (default: "
+                + "$OTEL_EXPORTER_OTLP_CERTIFICATE, or those of the system).", valueName: "file"),
+        completion: .file())
+    var otlpCa: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the server's certificate as a client of the collector (default: "
+                + "$OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE).", valueName: "file"),
+        completion: .file())
+    var otlpCert: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the key of that certificate (default: $OTEL_EXPORTER_OTLP_CLIENT_KEY).",
+            valueName: "file"), completion: .file())
+    var otlpKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The name in the collector's certificate, if it differs from the host of the URL.",
+            valueName: "name"))
+    var otlpServerName: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The attribute service.name (default: $OTEL_SERVICE_NAME, or weir).",
+            valueName: "name"))
+    var otlpServiceName: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Attributes of the server, NAME=VALUE,... (default: $OTEL_RESOURCE_ATTRIBUTES).",
+            valueName: "attributes"))
+    var otlpAttributes: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The share of calls to trace if the caller did not decide, 0 to 1 (default: "
+                + "$OTEL_TRACES_SAMPLER and $OTEL_TRACES_SAMPLER_ARG, or 0).", valueName: "ratio"),
+        transform: Bounded.decimal(0...1))
+    var traceRatio: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Also trace calls that failed, were slow or differed in a shadow, at most this many a "
+                + "second, 0 to 10000.", valueName: "count"),
+        transform: Bounded.whole(0...10_000))
+    var traceLate = 10
+
+    @Flag(
+        help: ArgumentHelp(
+            "Also export each call as a log record, of which --access-log-share is the share "
+                + "(default: $OTEL_LOGS_EXPORTER is otlp)."))
+    var otlpCalls = false
+
+    /// Nil if nothing is exported.
+    func settings() throws(ValidationError) -> OTLPSettings? {
+        let given: [OTLPOption: String?] = [
+            .endpoint: otlp, .headers: otlpHeaders,
+            .timeout: otlpTimeout.map { "\(Int($0 * 1_000))" }, .compression: otlpCompression,
+            .certificate: otlpCa, .clientCertificate: otlpCert, .clientKey: otlpKey,
+            .serverName: otlpServerName, .serviceName: otlpServiceName,
+            .attributes: otlpAttributes,
+            .ratio: traceRatio.map { "\($0)" },
+        ]
+        do throws(OTLPSettings.Invalid) {
+            var settings = try OTLPSettings(
+                environment: ProcessInfo.processInfo.environment,
+                options: given.compactMapValues { $0 }, exportsCalls: otlpCalls)
+            settings?.lateCallsPerSecond = traceLate
+            return settings
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+
+    func validate() throws { _ = try settings() }
+}
