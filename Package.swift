@@ -245,7 +245,8 @@ let package = Package(
             "ServingTests",
             [
                 "Serving", "Upstream", "Traces", "Transport", "Observability", "Rollouts",
-                "TestSupport", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
+                "TestSupport", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore,
+                nioEmbedded,
                 nioPosix, logging,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
