@@ -69,6 +69,8 @@ package actor ControlPlane {
     /// The changes of weights that this server will revert, by endpoint.
     var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
+    /// Whether new watches end at once.
+    private var hasEndedWatches = false
     nonisolated let leases: LeaseBoard
     /// The next review of the leases.
     var leaseReview: (deadline: ContinuousClock.Instant, task: Task<Void, Never>)?
@@ -365,7 +367,9 @@ package actor ControlPlane {
     // MARK: Watching
 
     func watch(from revision: UInt64) throws(ControlError) -> Watchers.Subscription {
-        try watchers.subscribe(from: revision, history)
+        let subscription = try watchers.subscribe(from: revision, history)
+        if hasEndedWatches { watchers.endAll() }
+        return subscription
     }
 
     /// Makes every health check return NOT_SERVING.
@@ -373,6 +377,7 @@ package actor ControlPlane {
 
     /// Ends all watches and the streams of leases, which would prevent a drain from finishing.
     package func endWatches() {
+        hasEndedWatches = true
         watchers.endAll()
         dataPlane.finishTaps()
         leases.endAll()

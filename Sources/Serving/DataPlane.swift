@@ -243,7 +243,7 @@ package final class DataPlane: Sendable {
         _ = try? await onEachLoop { $0.loop.recorder.remove(tap) }
     }
 
-    /// Ends the streams of all taps.
+    /// Ends the streams of all taps, also of later ones.
     package func finishTaps() { taps.finishAll() }
 
     /// The figures of the taps.

@@ -4,6 +4,7 @@ import grpc
 
 from conftest import metric, tool
 from console_page import browser, greetings, open_page  # noqa: F401
+from peer import Peer, message
 from test_console_access import TOKENS, guarded, sign_in  # noqa: F401
 from waiting import polled
 
@@ -43,7 +44,10 @@ def test_a_tap_shows_calls_and_ends_with_the_page(demo, open_page):
     page.wait("Watching", "#tap-state")
     hello(demo, metadata=[("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01"),
                           ("x-serve-shard-key", "secret-key")])
-    hello(demo, path="/helloworld.Greeter/<img src=x onerror=alert(1)>\u202e".encode())
+    with Peer(demo.data) as peer:
+        path = "/helloworld.Greeter/<img\u202e>"
+        peer.request(1, path=path.encode(), body=message())
+        assert peer.status(1) == 12
     polled(lambda: rows(page), lambda found: len(found) == 2)
     failed, first = rows(page)
     assert "UNIMPLEMENTED" in failed and "<masked>" in failed and "\u202e" not in failed
@@ -92,7 +96,7 @@ def test_a_busy_tap_stays_bounded(demo, open_page):
 
 
 def test_the_calls_of_a_trace(demo, open_page):
-    tool(demo, "shadow", "set", "greeter", "greeter-v2=1")
+    tool(demo, "shadow", "set", "greeter", "greeter-v3=1")
     hello(demo, metadata=[("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")])
     page = open_page(demo, "calls").live()
     page.wait("Trace id", "#find-trace")
@@ -100,7 +104,7 @@ def test_the_calls_of_a_trace(demo, open_page):
         "const input = document.querySelector('#find-trace input'); input.value = arguments[0];"
         "input.form.requestSubmit()", f"00-{TRACE.upper()}-00f067aa0ba902b7-01")
     text = page.wait("shadow", "#trace")
-    assert GREETER in text and "greeter-v2" in text
+    assert GREETER in text and "greeter-v3" in text
     page.open("trace/" + "1" * 32).wait("no call of this trace", "#no-trace")
     page.open("trace/bad").wait("32 hexadecimal digits", "[role=alert]")
 

@@ -274,8 +274,7 @@ def guarded(authority, tmp_path_factory, stubs):
     finish(guarded.server)
 
 
-VIEWING = {
-    "GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute", "GetStats",
+VIEWING = {"GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute", "GetStats",
     "GetShadowReport", "WatchStats", "Watch", "ListRevisions", "GetRevision", "CompareRevisions",
     "GetTrace", "GetAccess", "ListInstances", "GetFreeze", "GetRollout", "ListRollouts",
     "WatchRollout"}

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import grpc
@@ -12,7 +13,7 @@ from conftest import BUILD, SECONDS, free_port, load, metric, start_demo, start_
 from peer import DATA, END_HEADERS, END_STREAM, Peer, message, request_fields
 from scripted_backend import BEGIN, ScriptedBackend
 from test_security import authority, guarded  # noqa: F401
-from waiting import polled
+from waiting import PATIENCE, polled
 
 GREETER = "/helloworld.Greeter/SayHello"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -135,6 +136,20 @@ def test_a_tap_ends_when_the_server_drains(demo):
     with Tap(demo, "greeter", "--json") as tap:
         assert demo.stop() == 0
         assert "connecting again" in tap.process.stderr.readline()
+
+
+@pytest.mark.parametrize("method, body", [("Tap", b"{}"), ("Watch", b"{}")])
+def test_a_stream_that_begins_during_the_drain_does_not_delay_it(method, body):
+    server = start_demo()
+    host, port = server.admin.rsplit(":", 1)
+    framed = message(body)
+    head = (f"POST /weir.admin.v1.Admin/{method} HTTP/1.1\r\nhost: {host}\r\n"
+            f"content-type: application/connect+json\r\ncontent-length: {len(framed)}\r\n\r\n")
+    with socket.create_connection((host, int(port))) as client:
+        server.process.send_signal(signal.SIGTERM)
+        client.sendall(head.encode() + framed)
+        # The drain has a limit of 30 s.
+        assert server.process.wait(15 * PATIENCE) == 0
 
 
 def test_a_time_limit_and_errors(demo):

@@ -9,7 +9,7 @@ internal import Traces
 @testable internal import Serving
 
 /// What the records of a loop reach: logs, taps and the ring of traced calls.
-@Suite struct CallRecorderTests {
+@Suite(.timeLimit(.minutes(1))) struct CallRecorderTests {
     private static let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
     private let queue = CallQueue(capacity: 1_000)

@@ -185,7 +185,7 @@ export function callsPage(page, name) {
         onchange: change((value) => { filter.status = value; }) },
         h("option", { value: "" }, "all"), statuses.map((each) => h("option", { key: each,
           value: each }, each)))),
-      field("Shard key", h("input", { name: "key", value: filter.key, disabled: isRunning,
+      field("Shard key", h("input", { type: "text", name: "key", value: filter.key, disabled: isRunning,
         autocomplete: "off", spellcheck: "false",
         oninput: change((value) => { filter.key = value; }) })),
       h("label", { class: "check" }, h("input", { type: "checkbox", name: "shadows",
@@ -230,7 +230,7 @@ function traceForm(id) {
       location.hash = `#/trace/${encodeURIComponent(traceID(input.value))}`;
     },
   }, h("label", { class: "field wide" }, "Trace id or traceparent", h("input", {
-    name: "trace", autocomplete: "off", spellcheck: "false", required: true,
+    type: "text", name: "trace", autocomplete: "off", spellcheck: "false", required: true,
     ...(id ? { placeholder: id } : {}) })), h("button", { type: "submit" }, "Find"));
 }
 

@@ -42,9 +42,6 @@ extension ControlPlane {
         _ options: CallTapStream.Options,
         _ send: (CallRecord?, _ dropped: UInt64) async throws -> Void
     ) async throws {
-        guard !health.isDraining else {
-            throw RPCError(.unavailable, "the server is shutting down")
-        }
         guard let tap = try await dataPlane.openTap(options) else {
             throw RPCError(
                 .resourceExhausted,

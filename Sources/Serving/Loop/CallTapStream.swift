@@ -6,6 +6,8 @@ internal import Transport
 final class OpenTaps: Sendable {
     private struct State {
         var taps: [CallTapStream] = []
+        /// Whether the streams of new taps end at once.
+        var areFinished = false
         var bucket: TokenBucket
         /// Calls that taps have dropped.
         var dropped: UInt64 = 0
@@ -31,14 +33,21 @@ final class OpenTaps: Sendable {
             guard state.taps.count < maxTaps else { return nil }
             let tap = CallTapStream(options, self, at: now)
             state.taps.append(tap)
+            if state.areFinished { tap.finish() }
             return tap
         }
     }
 
     func close(_ tap: CallTapStream) { state.withLock { $0.taps.removeAll { $0 === tap } } }
 
-    /// Ends the streams of all taps.
-    func finishAll() { for tap in state.withLock({ $0.taps }) { tap.finish() } }
+    /// Ends the streams of all taps, also of later ones.
+    func finishAll() {
+        let taps = state.withLock { state in
+            state.areFinished = true
+            return state.taps
+        }
+        for tap in taps { tap.finish() }
+    }
 
     func takeCall(at now: UInt64) -> Bool { state.withLock { $0.bucket.take(1, at: now) } }
 
