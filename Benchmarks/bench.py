@@ -15,6 +15,7 @@ import passthrough
 import shadows
 import state
 import streams
+import web_protocols
 from contender import (
     PAYLOAD, RELEASE, ROOT, ROUNDS, SHAPES, Contender, free_port, grpc_load, measure, ratio, table)
 
@@ -116,6 +117,7 @@ def main():
         folder = pathlib.Path(name)
         report(compare(folder))
         passthrough.report(*passthrough.compare(folder))
+        web_protocols.report(web_protocols.compare(folder))
         streams.report(streams.compare(folder, folder / "echo_server"))
         shadows.report(*shadows.compare(folder))
         policy()

@@ -31,7 +31,9 @@ def envoy_configuration(port, upstream_port):
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                     "@type": "type.googleapis.com/"
                              "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                    "explicit_http_config": {"http2_protocol_options": {}}}},
+                    # The upstream's limit, which Envoy otherwise learns too late for a burst.
+                    "explicit_http_config": {"http2_protocol_options": {
+                        "max_concurrent_streams": 256}}}},
             "circuit_breakers": {"thresholds": [{
                 "max_connections": 10_000, "max_pending_requests": 100_000,
                 "max_requests": 100_000}]},
@@ -58,8 +60,8 @@ def envoy_configuration(port, upstream_port):
         "clusters": [cluster(name) for name in WEIGHTS]}}
 
 
-def start_weir(upstream, name="weir", shadow=None):
-    """A server with the endpoint, and optionally a shadow with proportion 1."""
+def start_weir(upstream, name="weir", shadow=None, descriptor_set=None):
+    """A server with the endpoint, and optionally a shadow with proportion 1, or a schema."""
     server = Contender(
         name, [RELEASE / "weir", "serve", "--json", "--store", "memory:", "--loops", "1", "--data",
             "127.0.0.1:0",
@@ -71,7 +73,8 @@ def start_weir(upstream, name="weir", shadow=None):
                        stdout=subprocess.DEVNULL)
 
     for name in WEIGHTS:
-        tool("backend", "create", name, "--upstream", upstream)
+        tool("backend", "create", name, "--upstream", upstream,
+             *(["--descriptor-set", descriptor_set] if descriptor_set else []))
     tool("endpoint", "create", "e", "--route", "/helloworld.Greeter/", "--backend", "v1")
     tool("traffic", "set", "e", *(f"{name}={weight / 100}" for name, weight in WEIGHTS.items()))
     if shadow:

@@ -61,6 +61,7 @@ package actor ControlPlane {
     /// The rollouts of which the store may contain progress; nil if others may too.
     var rolloutsWithProgress: Set<UInt64>?
     var recentTraffic = RecentTraffic()
+    var recentStats = RecentStats()
     /// Nil if this server calls no webhooks.
     private(set) var webhooks: WebhookSettings?
     /// The progress of rollouts that other servers drive, for reads.

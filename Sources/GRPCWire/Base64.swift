@@ -30,26 +30,77 @@ package enum Base64 {
     /// The decoded bytes; nil if the text is not base64.
     package static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
-        var bits: UInt32 = 0
-        var count = 0
-        var digits = 0
-        var padding = 0
+        var reader = Reader()
         for character in text {
+            guard reader.read(character) else { return nil }
+            if let byte = reader.takeByte() { bytes.append(byte) }
+        }
+        return reader.isComplete ? bytes : nil
+    }
+
+    /// The values of a `-bin` header field, which may be joined with commas.
+    package enum Values {
+        case one, several, invalid
+    }
+
+    /// Checks the values of a `-bin` header field; allocates nothing.
+    package static func values(_ field: Span<UInt8>) -> Values {
+        var values = Values.one
+        var reader = Reader()
+        for index in field.indices {
+            switch field[index] {
+            case UInt8(ascii: ",") where reader.isComplete:
+                values = .several
+                reader = Reader()
+            case UInt8(ascii: " "), UInt8(ascii: "\t"): reader.space()
+            default: if !reader.read(field[index]) { return .invalid }
+            }
+            _ = reader.takeByte()
+        }
+        return reader.isComplete ? values : .invalid
+    }
+
+    /// The values of a `-bin` header field as text, without the white space around them.
+    package static func separated(_ field: String) -> [String] {
+        field.split(separator: ",", omittingEmptySubsequences: false)
+            .map { String(decoding: Array($0.utf8.trimmed), as: UTF8.self) }
+    }
+
+    /// Reads base64 by character.
+    private struct Reader {
+        private var bits: UInt32 = 0
+        private var bitCount = 0
+        private var digits = 0
+        private var padding = 0
+        private var hasEnded = false
+
+        /// - Returns: whether the text can be base64.
+        mutating func read(_ character: UInt8) -> Bool {
+            guard !hasEnded else { return false }
             if character == 0x3d {
                 padding += 1
-                continue
+                return true
             }
             let value = values[Int(character)]
-            guard value != 0xff, padding == 0 else { return nil }
+            guard value != 0xff, padding == 0 else { return false }
             digits += 1
             bits = bits << 6 | UInt32(value)
-            count += 6
-            if count >= 8 {
-                count -= 8
-                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
-            }
+            bitCount += 6
+            return true
         }
-        let isComplete = padding == 0 || (padding <= 2 && (digits + padding) % 4 == 0)
-        return digits % 4 != 1 && isComplete ? bytes : nil
+
+        mutating func takeByte() -> UInt8? {
+            guard bitCount >= 8 else { return nil }
+            bitCount -= 8
+            return UInt8(truncatingIfNeeded: bits >> UInt32(bitCount))
+        }
+
+        /// White space may only precede and follow a value.
+        mutating func space() { hasEnded = digits + padding > 0 }
+
+        var isComplete: Bool {
+            let isPadded = padding == 0 || (padding <= 2 && (digits + padding) % 4 == 0)
+            return digits % 4 != 1 && isPadded
+        }
     }
 }

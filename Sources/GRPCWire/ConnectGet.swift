@@ -22,7 +22,11 @@ package struct ConnectGet: Equatable, Sendable {
 
     /// Whether a query belongs to a Connect GET: it has `connect=v1` or an encoding and a message.
     package static func isConnect(_ query: String) -> Bool {
-        let names = FormQuery.parse(query)?.map(\.name) ?? []
+        // An invalid escape elsewhere makes it an invalid Connect GET.
+        let names = query.utf8.split(separator: UInt8(ascii: "&")).compactMap {
+            FormQuery.parse(String(decoding: $0.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self))?
+                .first?.name
+        }
         return names.contains("connect") || names.contains("message") && names.contains("encoding")
     }
 

@@ -51,8 +51,7 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     /// The binary values under a `-bin` name, in order. Values joined by commas are split, padding
     /// is optional, and invalid base64 is omitted.
     public func bytes(_ name: String) -> [[UInt8]] {
-        values(name).flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
-            .compactMap { Base64.decode(Array($0.utf8.trimmed)) }
+        values(name).flatMap(Base64.separated).compactMap { Base64.decode($0.utf8) }
     }
 
     /// Whether the metadata is empty.

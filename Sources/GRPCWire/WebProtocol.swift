@@ -26,37 +26,46 @@ package struct WebContentType: Equatable, Sendable {
         self.codec = codec
     }
 
-    private static let all: [(name: String, type: WebContentType)] = [
-        ("application/grpc-web", .init(.grpcWeb(isText: false), .proto)),
-        ("application/grpc-web+proto", .init(.grpcWeb(isText: false), .proto)),
-        ("application/grpc-web+json", .init(.grpcWeb(isText: false), .json)),
-        ("application/grpc-web-text", .init(.grpcWeb(isText: true), .proto)),
-        ("application/grpc-web-text+proto", .init(.grpcWeb(isText: true), .proto)),
-        ("application/proto", .init(.connectUnary, .proto)),
-        ("application/json", .init(.connectUnary, .json)),
-        ("application/connect+proto", .init(.connectStream, .proto)),
-        ("application/connect+json", .init(.connectStream, .json)),
-    ]
+    private static let all: [(name: String, type: WebContentType)] = {
+        let protocols: [WebProtocol] = [
+            .grpcWeb(isText: false), .grpcWeb(isText: true), .connectUnary, .connectStream,
+        ]
+        let types = protocols.flatMap { [WebContentType($0, .proto), WebContentType($0, .json)] }
+        return [
+            ("application/grpc-web", types[0]), ("application/grpc-web-text", types[2]),
+        ] + types.map { ($0.text, $0) }
+    }()
+
+    private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0.type) })
 
     /// Nil for other types. Of the parameters, only `charset=utf-8` is accepted.
     package init?(_ value: some Sequence<UInt8>) {
-        let text = String(decoding: Array(value), as: UTF8.self).lowercased()
-        let parts = text.split(separator: ";", omittingEmptySubsequences: false)
+        let text = String(decoding: Array(value), as: UTF8.self)
+        if let known = Self.byName[text] {
+            self = known
+            return
+        }
+        let parts = text.lowercased().split(separator: ";", omittingEmptySubsequences: false)
             .map { String($0.filter { $0 != " " && $0 != "\t" }) }
-        guard let name = parts.first, let known = Self.all.first(where: { $0.name == name }),
+        guard let name = parts.first, let known = Self.byName[name],
             parts.dropFirst().allSatisfy({
                 ["charset=utf-8", "charset=\"utf-8\"", ""].contains($0)
             })
         else { return nil }
-        self = known.type
+        self = known
     }
 
     /// The type's name, as responses declare it.
     package var text: String {
-        switch webProtocol {
-        case .grpcWeb(let isText): "application/grpc-web\(isText ? "-text" : "")+\(codec.rawValue)"
-        case .connectUnary: "application/\(codec.rawValue)"
-        case .connectStream: "application/connect+\(codec.rawValue)"
+        switch (webProtocol, codec) {
+        case (.grpcWeb(isText: false), .proto): "application/grpc-web+proto"
+        case (.grpcWeb(isText: false), .json): "application/grpc-web+json"
+        case (.grpcWeb(isText: true), .proto): "application/grpc-web-text+proto"
+        case (.grpcWeb(isText: true), .json): "application/grpc-web-text+json"
+        case (.connectUnary, .proto): "application/proto"
+        case (.connectUnary, .json): "application/json"
+        case (.connectStream, .proto): "application/connect+proto"
+        case (.connectStream, .json): "application/connect+json"
         }
     }
 

@@ -240,6 +240,14 @@ package struct HeaderBlock: Sendable {
         }
     }
 
+    /// Whether a field's value is binary metadata: its name ends in `-bin`.
+    package func isBinary(_ field: Field) -> Bool {
+        let (end, bytes) = (field.valueStart, bytes)
+        return field.name.count > 4 && bytes[end - 1] == UInt8(ascii: "n")
+            && bytes[end - 2] == UInt8(ascii: "i") && bytes[end - 3] == UInt8(ascii: "b")
+            && bytes[end - 4] == UInt8(ascii: "-")
+    }
+
     /// The first field with a known name.
     package func first(known: Int) -> Field? {
         guard let storage else { return nil }

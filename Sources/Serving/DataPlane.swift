@@ -22,7 +22,7 @@ package final class DataPlane: Sendable {
     private let clients: ConnectionGate
     private let operators: ConnectionGate
     private let scrapers: ConnectionGate
-    private let isShutDown = Atomic<Bool>(false)
+    private let uses = LoopUses()
 
     /// - Parameters:
     ///   - loops: the number of event loops; usually one per core.
@@ -209,16 +209,16 @@ package final class DataPlane: Sendable {
         return sums.values.sorted { ($0.second, $0.method) < ($1.second, $1.method) }
     }
 
-    /// Runs a function on every loop. Throws after `shutDown`, when a loop accepts a task but never
-    /// runs it.
+    /// Runs a function on every loop. Throws after `shutDown`.
     private func onEachLoop<Result: Sendable>(
         _ body: @escaping @Sendable (ServingLoop) -> Result
     ) async throws -> [Result] {
-        guard !isShutDown.load(ordering: .relaxed) else { throw EventLoopError.shutdown }
-        let futures = loops.map { loop in loop.eventLoop.submit { body(loop) } }
-        var results: [Result] = []
-        for future in futures { results.append(try await future.get()) }
-        return results
+        try await uses.use {
+            let futures = loops.map { loop in loop.eventLoop.submit { body(loop) } }
+            var results: [Result] = []
+            for future in futures { results.append(try await future.get()) }
+            return results
+        }
     }
 
     /// Stops listening, waits for running requests up to `Limits.drainTimeout`, and then closes
@@ -247,7 +247,7 @@ package final class DataPlane: Sendable {
 
     /// Closes all connections at once.
     package func closeConnections() async {
-        for loop in loops { try? await loop.eventLoop.submit { loop.closeAll() }.get() }
+        _ = try? await onEachLoop { $0.closeAll() }
     }
 
     /// Ends the threads. The data plane cannot be used afterwards.
@@ -256,7 +256,7 @@ package final class DataPlane: Sendable {
         await closeConnections()
         try await threads.shutDown()
         try await comparer.shutDown()
-        isShutDown.store(true, ordering: .relaxed)
+        await uses.close()
         try await group.shutdownGracefully()
     }
 }

@@ -93,6 +93,20 @@ internal import Testing
         #expect(Base64.decode(text.utf8) == nil)
     }
 
+    @Test(
+        "The values of a -bin field are counted and checked",
+        arguments: [
+            ("", .one), ("AA", .one), (" AA== ", .one), ("AA,AQ==", .several), (",", .several),
+            ("AA,", .several), ("AA ,\tAQ", .several), ("A", .invalid), ("!!!", .invalid),
+            ("AA A", .invalid), ("AA,A", .invalid), ("A,AA", .invalid), ("AA==,=", .invalid),
+            ("A A", .invalid), ("AA= =", .invalid), ("\u{0}", .invalid), ("\u{e9}", .invalid),
+        ] as [(String, Base64.Values)])
+    func checksBinaryValues(field: String, values: Base64.Values) {
+        #expect(Base64.values(Array(field.utf8).span) == values)
+        let isValid = Base64.separated(field).allSatisfy { Base64.decode($0.utf8) != nil }
+        #expect(isValid == (values != .invalid))
+    }
+
     @Test("Values of a -bin name that are joined by commas are split")
     func splitsJoinedBinaryValues() {
         let metadata: Metadata = ["key-bin": "AA,AQ==, Ag", "key-bin": "Aw"]

@@ -161,6 +161,18 @@ test("the points of an interval that contains the change count as before it", ()
   assert.equal(recent(series.endpoint("e"), 3).length, 3);
 });
 
+test("figures of the past fill what is missing after a reconnection", () => {
+  const series = new Series();
+  assert.equal(series.missing(5_000_000), keptSeconds);
+  for (let second = 1; second <= 5; second += 1) series.add(stats(second, [entry("a", 1, 0)]));
+  assert.equal(series.missing(8_000), 3);
+  assert.equal(series.missing(1_000), 0);
+  for (const second of [4, 5, 8]) series.add({ ...stats(second, [entry("a", 1, 0)]), seconds: 3 });
+  assert.deepEqual(series.endpoint("e").map(({ time }) => time / 1_000), [1, 2, 3, 4, 5, 8]);
+  series.clear();
+  assert.equal(series.missing(5_000_000), keptSeconds);
+});
+
 test("old points and deleted endpoints are forgotten", () => {
   const series = new Series();
   for (let second = 1; second <= 2_000; second += 1) series.add(stats(second, [entry("a", 1, 0)]));

@@ -5,6 +5,7 @@ import urllib.request
 
 import grpc
 import pytest
+from conftest import wait_for
 
 
 @pytest.fixture
@@ -143,6 +144,32 @@ def test_stats_count_by_backend_and_status(demo, admin, stubs):
     error = refused(lambda r, timeout: next(admin.WatchStats(r, timeout=timeout)),
                     pb.WatchStatsRequest(interval_ms=1))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    error = refused(lambda r, timeout: next(admin.WatchStats(r, timeout=timeout)),
+                    pb.WatchStatsRequest(past_seconds=601))
+    assert "past_seconds: is 601; it must be from 0 to 600" in error.details()
+
+
+def test_figures_of_the_past(demo, admin, stubs):
+    pb = stubs.admin
+
+    def requests(past):
+        """Those of the first message."""
+        watch = admin.WatchStats(
+            pb.WatchStatsRequest(interval_ms=100, past_seconds=past), timeout=10)
+        first = next(watch)
+        watch.cancel()
+        return sum(row.requests for row in first.backends)
+
+    with grpc.insecure_channel(demo.data) as channel:
+        greeter = stubs.hello_grpc.GreeterStub(channel)
+
+        def known():
+            greeter.SayHello(stubs.hello.HelloRequest(name="x"))
+            return requests(600) > 0
+
+        # The server samples the totals at its first second.
+        wait_for(known)
+    assert requests(0) == 0
 
 
 def get(address, path):

@@ -139,7 +139,7 @@ def bases(address, revision, authority):
         "ReleaseLeases": [{"session": "s"}],
         "Watch": [{}],
         "GetStats": [{"endpoint": "base"}],
-        "WatchStats": [{"endpoint": "base", "intervalMs": 100}],
+        "WatchStats": [{"endpoint": "base", "intervalMs": 100, "pastSeconds": 1}],
         **ROLLOUTS,
     }
 

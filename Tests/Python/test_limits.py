@@ -407,8 +407,8 @@ def test_blocking_handlers_that_begin_too_late(serve):
     server = serve(blocking_threads=1, max_queueing_delay=0.2)
     with grpc.insecure_channel(server.data) as channel:
         call = channel.unary_unary("/test.Blocking/Sleep")
-        futures = [call.future(b"", timeout=60) for _ in range(60)]
-        # By then, one request has waited for half a second, and two seconds of work remain.
+        futures = [call.future(b"", timeout=60) for _ in range(120)]
+        # By then, one request has waited for half a second, and five seconds of work remain.
         futures[15].result()
         with pytest.raises(grpc.RpcError) as refused:
             call(b"", timeout=20)

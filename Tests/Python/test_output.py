@@ -95,17 +95,17 @@ def test_a_log_without_a_reader_ends_no_server_and_continues_with_the_next_reade
 @pytest.mark.parametrize("streams",
     ["2>/dev/full", ">/dev/full 2>&1", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_full_disk_and_closed_descriptors_end_no_server(streams, tmp_path):
-    server = Logged("--state-dir", str(tmp_path), shell=streams)
+    server = Logged("--state-dir", str(tmp_path / "state"), shell=streams, environment={
+        "SWIFT_BACKTRACE": f"enable=yes,output-to={tmp_path}"})
     server.log_lines()
     assert server.answers()
     assert metric(server, "weir_log_lines_lost_total") >= 3
-    for descriptor in range(3):
-        # No database or socket has the number of a standard descriptor.
+    for descriptor in range(3):  # No database or socket has such a number.
         target = os.readlink(f"/proc/{server.process.pid}/fd/{descriptor}")
         assert target.startswith("/dev/"), target
-    assert server.stop() == 0
-    check = subprocess.run(
-        [WEIR, "state", "check", "--state-dir", tmp_path], capture_output=True, text=True)
+    assert server.stop() == 0, [file.read_text() for file in tmp_path.glob("*.log")]
+    check = subprocess.run([WEIR, "state", "check", "--state-dir", tmp_path / "state"],
+                           capture_output=True, text=True)
     assert check.returncode == 0, check.stderr
 
 

@@ -37,7 +37,7 @@ def apply(weir, folder, text, check=True):
 
 def export(weir, *options):
     """The export without its first line, which contains the revision."""
-    return tool(weir, "export", *options).stdout.split("\n", 1)[1]
+    return tool(weir, "export", *options).stdout
 
 
 def made_up(seed, count):

@@ -126,11 +126,11 @@ def test_metadata_is_passed_in_both_directions(data):
 
 def test_a_compressed_request_is_read_and_a_compressed_response_is_accepted(data):
     text = b"x" * 10_000
-    response = connect(data, ECHO, gzip.compress(text), "proto", content_encoding="gzip",
+    response = connect(data, ECHO, gzip.compress(text), "proto", content_encoding="GZIP",
                        accept_encoding="br, gzip;q=0.5")
     assert response.fields["content-encoding"] == "gzip"
     assert gzip.decompress(response.body) == text
-    response = connect(data, ECHO, gzip.compress(text), "proto", content_encoding="gzip",
+    response = connect(data, ECHO, gzip.compress(text), "proto", content_encoding="GZIP",
                        accept_encoding="gzip;q=0")
     assert "content-encoding" not in response.fields and response.body == text
     response = connect(data, GREETER, gzip.compress(b'{"name":"you"}'), content_encoding="gzip")
@@ -318,6 +318,12 @@ def test_another_method_gets_405(data, method):
     assert response.status == 405 and "POST" in response.fields["allow"]
 
 
+@pytest.mark.parametrize("content_type", ["application/proto", "application/json"])
+def test_an_unknown_method_of_the_admin_port_is_unimplemented(admin, content_type):
+    response = admin.ask("POST", "/weir.admin.v1.Admin/Nothing", {"content-type": content_type})
+    assert response.status == 404 and response.json["code"] == "unimplemented", response
+
+
 def test_options_reports_the_methods(data):
     response = data.ask("OPTIONS", ECHO)
     assert response.status == 204 and "POST" in response.fields["allow"] and not response.body
@@ -333,6 +339,8 @@ def test_a_get_of_a_method_with_side_effects_is_refused(data):
     ("connect=v1&encoding=json", "message"), ("connect=v1&message=x", "encoding"),
     ("connect=v1&encoding=xml&message=x", "encoding"),
     ("connect=v1&encoding=json&base64=1&message=*", "base64"),
+    ("connect=v1&encoding=json&message=%7B%2", "hexadecimal"),
+    ("message=%&encoding=json", "hexadecimal"),
     ("connect=v2&encoding=json&message=x", "v1"),
 ])
 def test_an_invalid_query_is_refused(data, query, part):

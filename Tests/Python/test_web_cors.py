@@ -111,6 +111,8 @@ def test_a_policy_is_exported_and_applied(shared):
     (["--cors-origin", "app.example"], "SCHEME://HOST"),
     (["--cors-origin", "https://app.example/path"], "SCHEME://HOST"),
     (["--cors-origin", "null"], "SCHEME://HOST"),
+    (["--cors-origin", "https://*.example"], "* stands alone"),
+    (["--cors-origin", "https://app.example:443"], "use 'https://app.example'"),
     (["--cors-origin", "*", "--cors-credentials"], "credentials"),
     (["--cors-origin", "*", "--cors-header", "a b"], "header name"),
     (["--cors-header", "x"], "--cors-origin"),

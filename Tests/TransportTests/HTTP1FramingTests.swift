@@ -25,7 +25,7 @@ internal import Testing
             ([("content-length", "101")], 413), ([("content-length", "")], 400),
             ([("content-length", "+1")], 400), ([("content-length", "-1")], 400),
             ([("content-length", "0x1")], 400), ([("content-length", "1, 1")], 400),
-            ([("content-length", "99999999999999999999")], 413),
+            ([("content-length", "9223372036854775808")], 400),
             ([("content-length", "1"), ("content-length", "1")], 400),
             ([("content-length", "1"), ("transfer-encoding", "chunked")], 400),
             ([("transfer-encoding", "gzip, chunked")], 501),

@@ -110,8 +110,8 @@ internal import TrafficPolicy
             ("POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\na", 400),
             ("POST / HTTP/1.1\r\ncontent-length: 101\r\n\r\n", 413),
             ("POST / HTTP/1.1\r\ncontent-length: 9223372036854775807\r\n\r\n", 413),
-            ("POST / HTTP/1.1\r\ncontent-length: 9223372036854775808\r\n\r\n", 413),
-            ("POST / HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\n", 413),
+            ("POST / HTTP/1.1\r\ncontent-length: 9223372036854775808\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\ncontent-length: \u{0661}\r\n\r\n", 400),
             // Transfer codings.
             ("POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n", 501),

@@ -179,8 +179,8 @@ function comparisonSection(page, endpoint, change) {
     h("p", { class: "quiet" }, all.before ?
       "▲ marks figures that are much worse than before the change. A new backend is compared with "
         + "the whole endpoint." :
-      "This page was opened after the change, so it shows the figures since the server's start " +
-      "instead of those before the change."),
+      "The figures of the last minutes begin after the change, so the page shows those since the " +
+      "server's start instead of those before the change."),
     h("div", { class: "scroll" }, h("table", { id: "comparison", class: "stack" },
       h("thead", null, h("tr", null, h("th", null, "backend"), h("th", { class: "number" },
           "requests/s"),

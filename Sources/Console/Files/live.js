@@ -187,7 +187,9 @@ export class Live {
       if (Date.now() - last > silenceMilliseconds) this.#connection?.abort();
     }, 1000);
     try {
-      const request = { intervalMs: statsMilliseconds };
+      const request = {
+        intervalMs: statsMilliseconds, pastSeconds: this.model.series.missing(Date.now()),
+      };
       for await (const stats of this.client.stream("WatchStats", request, signal)) {
         last = Date.now();
         this.model.series.add(stats);

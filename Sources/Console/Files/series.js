@@ -161,6 +161,8 @@ export class Series {
       series.set(key, [next]);
       return;
     }
+    // After a reconnection, the figures of the past overlap those of before.
+    if (next.time <= (points.at(-1)?.time ?? 0)) return;
     points.push(next);
     const oldest = next.time - keptSeconds * 1000;
     // In batches, because removing from the front moves all.
@@ -179,7 +181,17 @@ export class Series {
     }
   }
 
+  /**
+   * The seconds until now whose figures are missing, at most those that are kept.
+   * @param {number} now in milliseconds
+   */
+  missing(now) {
+    const seconds = Math.ceil((now - this.latest.time) / 1000);
+    return Math.min(Math.max(seconds, 0), keptSeconds);
+  }
+
   clear() {
+    this.latest = { time: 0, connections: 0, unrouted: 0, requests: 0 };
     this.#backends.clear();
     this.#endpoints.clear();
   }

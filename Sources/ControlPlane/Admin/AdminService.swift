@@ -156,9 +156,10 @@ extension ControlPlane {
                 ) in
                 try await withRPCErrors {
                     let interval = try Self.interval(request.intervalMs)
-                    try await self.watchStats(endpoint: request.endpoint, every: interval) {
-                        try await replies.send($0)
-                    }
+                    try await self.watchStats(
+                        endpoint: request.endpoint, every: interval,
+                        past: try Self.pastSeconds(request.pastSeconds)
+                    ) { try await replies.send($0) }
                 }
             }
             .serverStreaming("Watch", .viewer) {
@@ -252,5 +253,13 @@ extension ControlPlane {
                 "interval_ms", "is \(milliseconds); it must be from 100 to 60000, or 0 for 1000")
         }
         return .milliseconds(Int(milliseconds))
+    }
+
+    private static func pastSeconds(_ seconds: UInt32) throws(ControlError) -> Int {
+        guard seconds <= RecentStats.maxSeconds else {
+            throw .invalid(
+                "past_seconds", "is \(seconds); it must be from 0 to \(RecentStats.maxSeconds)")
+        }
+        return Int(seconds)
     }
 }

@@ -6,14 +6,20 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlPlane {
-    /// Sends the figures of each interval at its end, until `send` throws or a drain begins.
+    /// Sends the figures of the past, and of each interval at its end, until `send` throws or a
+    /// drain begins.
     nonisolated func watchStats(
-        endpoint: String, every interval: Duration,
+        endpoint: String, every interval: Duration, past seconds: Int,
         _ send: (Weir_Admin_V1_Stats) async throws -> Void
     ) async throws {
         if !endpoint.isEmpty { _ = try views.current.state.existingEndpoint(endpoint) }
         var before = try await dataPlane.figures()
         var start = ContinuousClock.now
+        for stats in await pastStats(
+            seconds: seconds, until: before, at: start, endpoint: endpoint)
+        {
+            try await send(stats)
+        }
         while !health.isDraining {
             try await Task.sleep(until: start + interval, clock: .continuous)
             let (earlier, begin) = (before, start)

@@ -25,6 +25,10 @@ struct RequestHead {
     private(set) var encoding: MessageEncoding? = .identity
     /// Whether `grpc-accept-encoding` names gzip.
     private(set) var acceptsGzip = false
+    /// Binary metadata that is not base64.
+    private var invalidBinary: HeaderBlock.Field?
+    /// Whether a field of binary metadata has several values, which not every server separates.
+    private(set) var joinsBinary = false
 
     init(_ headers: HeaderBlock) {
         for index in headers.fields.indices {
@@ -46,9 +50,27 @@ struct RequestHead {
             case .encoding: encoding = MessageEncoding(rawValue: headers.text(field))
             case .acceptEncoding:
                 acceptsGzip = MessageEncoding.acceptsGzip(headers.value(of: field))
-            default: break
+            default: if headers.isBinary(field) { checkBinary(field, headers) }
             }
         }
+    }
+
+    private mutating func checkBinary(_ field: HeaderBlock.Field, _ headers: HeaderBlock) {
+        switch Base64.values(headers.value(of: field)) {
+        case .one: break
+        case .several: joinsBinary = true
+        case .invalid: invalidBinary = invalidBinary ?? field
+        }
+    }
+
+    /// Why no backend may receive the metadata: a server resets a stream whose binary metadata is
+    /// invalid, and its replica would be blamed.
+    func metadataError(in headers: HeaderBlock) -> RPCError? {
+        guard let invalidBinary else { return nil }
+        return RPCError(
+            .invalidArgument,
+            "invalid metadata \(headers.name(invalidBinary).quoted): a name that ends in -bin "
+                + "needs a value in base64, not \(headers.quoted(invalidBinary))")
     }
 
     /// Calls the body with the bytes of the shard key; empty without one.

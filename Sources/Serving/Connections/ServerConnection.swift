@@ -188,6 +188,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             resolved.choose(shardKey: $0, &loop.context.random)
         }
         let call = begin(stream, choice.destination, choice.shardPoint)
+        if let error = request.metadataError(in: headers) { return call.finish(error) }
         if let timeout = request.timeout {
             guard let nanoseconds = Timeout.parse(headers.value(of: timeout)) else {
                 let text = headers.quoted(timeout)

@@ -16,7 +16,7 @@ extension ForwardedCall {
 
     /// The headers of an attempt.
     func requestHeaders(_ pool: BackendPool) -> HeaderParts {
-        let client = requestHeaders
+        let client = joinsBinary ? requestHeaders.separatingBinary : requestHeaders
         let last = addedHeaders(client, pool)
         if pool.options.authority.isEmpty, client.first(.authority) != nil {
             return HeaderParts(
@@ -58,5 +58,18 @@ extension ForwardedCall {
         if !addresses.isEmpty {
             headers.append("x-forwarded-for", addresses.joined(separator: ", "))
         }
+    }
+}
+
+extension HeaderBlock {
+    /// The block with one field for each value of binary metadata.
+    fileprivate var separatingBinary: HeaderBlock {
+        var block = HeaderBlock()
+        for index in fields.indices {
+            let field = fields[index]
+            let values = isBinary(field) ? Base64.separated(text(field)) : [text(field)]
+            for value in values { block.append(name(field), value, known: field.known) }
+        }
+        return block
     }
 }

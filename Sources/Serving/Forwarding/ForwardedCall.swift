@@ -46,6 +46,8 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     private(set) var failedReplica: Replica?
     /// The point of the shard key on the ring of replicas; nil without a key.
     private(set) var replicaPoint: UInt64?
+    /// See `RequestHead.joinsBinary`.
+    private(set) var joinsBinary = false
 
     private var limits: Limits { loop.limits }
 
@@ -58,6 +60,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         self.request.reset()
         owedToClient = 0
         failedReplica = nil
+        joinsBinary = request.joinsBinary
         // A shadow copy is not retried, so its request is not kept.
         if isShadow { self.request.drop() }
         if request.hasPassedProxy, let error = pool.forwardingLoopError(requestHeaders) {

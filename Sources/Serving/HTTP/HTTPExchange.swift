@@ -89,7 +89,9 @@ final class HTTPExchange: WebClient {
         guard let path else {
             if isData { router.countUnrouted() }
             let error = RPCError(
-                .unimplemented, "no endpoint matches the path \(head.target.path.quoted)")
+                .unimplemented,
+                (isData ? "no endpoint matches" : "this port has no method with")
+                    + " the path \(head.target.path.quoted)")
             return WebCall.refuse(.refusal(error, httpStatus: 404), &form, self)
         }
         let passesMessages = request.contentType.codec == .proto

@@ -57,7 +57,8 @@ extension ServedPort {
         let isPlain = isPlain || servesEndpoints && ServePath.matches(head.target.path)
         guard let path else {
             // No endpoint or service has the path.
-            guard let request, request.isExplicit, !isPlain, MethodPath(head.target.path) != nil
+            guard let request, !isPlain, let method = MethodPath(head.target.path),
+                request.isExplicit || !servesEndpoints && method.service.contains(".")
             else { return .plain }
             return .web(request, nil)
         }
@@ -97,14 +98,18 @@ extension ServedPort {
                 HTTPRoute(kind: .reply(cors.preflight(head, methods: [asked ?? ""])))
             }
         case .otherMethods(let methods) where plain == nil:
-            return HTTPRoute(kind: .reply(Self.methodRefusal(head, methods)))
+            let resolved = routes.method(methods, path).flatMap {
+                router.resolve(Array($0.description.utf8), on: self)
+            }
+            return HTTPRoute(
+                kind: .reply(Self.methodRefusal(head, methods)),
+                cors: endpoint(of: resolved, router)?.cors)
         case .otherMethods, .none: return nil
         }
     }
 
     private static func methodRefusal(_ head: HTTPRequestHead, _ methods: [String]) -> HTTPReply {
-        let implied = methods.contains("GET") ? ["HEAD", "OPTIONS"] : ["OPTIONS"]
-        let allowed = Set(methods + implied).sorted().joined(separator: ", ")
+        let allowed = methods.joined(separator: ", ")
         var reply = HTTPReply(emptyWithStatus: 204)
         if head.method != "OPTIONS" {
             let status = StatusJSON.json(

@@ -41,11 +41,9 @@ package struct CORSPolicy: Sendable, Equatable {
         ] where values.count > Self.maxCount {
             throw invalid(field, "has \(values.count) entries; the limit is \(Self.maxCount)")
         }
-        for (index, origin) in origins.enumerated() where !Self.isOrigin(origin) {
-            throw invalid(
-                "origins[\(index)]",
-                "invalid origin \(origin.quoted): it must be SCHEME://HOST or SCHEME://HOST:PORT, "
-                    + "or *")
+        for (index, origin) in origins.enumerated() {
+            guard let problem = Self.problem(of: origin) else { continue }
+            throw invalid("origins[\(index)]", "invalid origin \(origin.quoted): \(problem)")
         }
         for (field, names) in [("headers", headers), ("exposed_headers", exposedHeaders)] {
             for (index, name) in names.enumerated()
@@ -62,13 +60,23 @@ package struct CORSPolicy: Sendable, Equatable {
         self.allowsCredentials = allowsCredentials
     }
 
-    private static func isOrigin(_ text: String) -> Bool {
-        if text == "*" { return true }
+    /// The ports that browsers omit.
+    private static let defaultPorts = ["http": ":80", "https": ":443"]
+
+    /// Why no browser sends an origin.
+    private static func problem(of text: String) -> String? {
+        if text == "*" { return nil }
+        let form = "it must be SCHEME://HOST or SCHEME://HOST:PORT, or *"
         let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
-        guard text.utf8.count <= maxBytes, parts.count == 2, let first = parts[0].utf8.first
-        else { return false }
-        return (0x61...0x7a).contains(first | 0x20) && parts[0].utf8.allSatisfy(\.isSchemeByte)
-            && HTTPHost(String(parts[1])) != nil
+        guard text.utf8.count <= maxBytes, parts.count == 2, let first = parts[0].utf8.first,
+            (0x61...0x7a).contains(first | 0x20), parts[0].utf8.allSatisfy(\.isSchemeByte),
+            HTTPHost(String(parts[1])) != nil
+        else { return form }
+        if parts[1].contains("*") { return form + "; * stands alone, for all origins" }
+        if let port = defaultPorts[parts[0].lowercased()], parts[1].hasSuffix(port) {
+            return "browsers omit the default port: use '\(text.dropLast(port.count))'"
+        }
+        return nil
     }
 
     /// Whether scripts of pages of an origin may send requests.

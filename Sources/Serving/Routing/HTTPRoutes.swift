@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Messages
 package import Transcoding
 
 /// The bindings of `google.api.http` of all endpoints: the requests of plain HTTP that are calls of
@@ -68,16 +69,34 @@ package final class HTTPRoutes: Sendable {
     /// The method that a request calls.
     enum Match {
         case method(MethodPath)
-        /// The path has bindings of other methods of HTTP.
+        /// The path accepts only these methods of HTTP.
         case otherMethods([String])
         case none
     }
 
     func match(_ method: String, _ path: RequestPath) -> Match {
         switch tree.match(method, path) {
-        case .found(let entry): .method(entry.value.rule.path)
-        case .otherMethods(let methods): .otherMethods(methods)
+        case .found(let entry):
+            // The stream may be endless, and a response to HEAD has no body.
+            method == "HEAD" && entry.value.rule.method.serverStreams
+                ? .otherMethods(["GET", "OPTIONS"]) : .method(entry.value.rule.path)
+        case .otherMethods(let methods): .otherMethods(allowed(methods, path))
         case .none: .none
         }
+    }
+
+    /// The methods of bindings, and those that Weir answers itself.
+    private func allowed(_ methods: [String], _ path: RequestPath) -> [String] {
+        var allowed = Set(methods + ["OPTIONS"])
+        if methods.contains("GET"), case .method = match("HEAD", path) { allowed.insert("HEAD") }
+        return allowed.sorted()
+    }
+
+    /// The method behind a path that does not accept the request's method of HTTP.
+    func method(_ allowed: [String], _ path: RequestPath) -> MethodPath? {
+        for method in allowed {
+            if case .method(let path) = match(method, path) { return path }
+        }
+        return nil
     }
 }

@@ -117,7 +117,9 @@ final class WebCall: CallSource {
         let call = choice.destination.begin(
             loop, .source(self), at: now, shardPoint: choice.shardPoint)
         self.call = call
-        if let error = request.error { return call.finish(error) }
+        if let error = request.error ?? requestHead.metadataError(in: headers) {
+            return call.finish(error)
+        }
         if let timeout = request.timeout {
             // The backend must not begin work that no client waits for.
             guard timeout > 0 else { return call.deadlinePassed() }

@@ -41,9 +41,7 @@ enum WebHeaders {
                 error = error ?? invalid(field.name)
                 continue
             }
-            for value in values(of: field) {
-                block.append(field.name, value, known: known[field.name] ?? -1)
-            }
+            block.append(field.name, field.value, known: known[field.name] ?? -1)
         }
         return (block, error)
     }
@@ -52,8 +50,7 @@ enum WebHeaders {
         RPCError(
             .invalidArgument,
             "invalid header \(name.quoted): as metadata of gRPC, its name has letters, digits, "
-                + "'_', '-' and '.', and its value is printable ASCII, or base64 if the name ends "
-                + "in -bin")
+                + "'_', '-' and '.', and its value is printable ASCII")
     }
 
     private static func isHandled(_ name: String) -> Bool {
@@ -63,22 +60,7 @@ enum WebHeaders {
     private static func isMetadata(_ field: HTTPFields.Field) -> Bool {
         var metadata = Metadata()
         metadata.add(field.name, field.value)
-        return metadata.fields.allSatisfy(Metadata.isValid) && isBinary(field)
-    }
-
-    /// Whether the values of a `-bin` field are base64. A server may reset a stream with others,
-    /// and its replica would be blamed.
-    private static func isBinary(_ field: HTTPFields.Field) -> Bool {
-        guard field.name.hasSuffix("-bin") else { return true }
-        return values(of: field).allSatisfy { Base64.decode($0.utf8) != nil }
-    }
-
-    /// The values of a field. Those of a `-bin` field may be joined with commas, which not every
-    /// server separates.
-    private static func values(of field: HTTPFields.Field) -> [String] {
-        guard field.name.hasSuffix("-bin") else { return [field.value] }
-        return field.value.split(separator: ",", omittingEmptySubsequences: false)
-            .map { HTTPFields.trimmed(String($0)) }
+        return metadata.fields.allSatisfy(Metadata.isValid)
     }
 
     /// The custom metadata of response headers or trailers.

@@ -62,7 +62,7 @@ struct WebRequest {
             let compression = (try? get?.get().compression) ?? first(names.encoding) ?? ""
             guard
                 let encoding = MessageEncoding(
-                    rawValue: compression.isEmpty ? "identity" : compression)
+                    rawValue: compression.isEmpty ? "identity" : compression.lowercased())
             else {
                 throw RPCError(
                     .unimplemented,

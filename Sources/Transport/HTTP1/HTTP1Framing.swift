@@ -52,7 +52,11 @@ package enum HTTP1Framing: Equatable, Sendable {
                 "invalid Content-Length \(value.quoted): it must be a number of bytes"
             )
         }
-        guard let length = Int(value), length <= limit else { throw .bodyTooLarge(limit: limit) }
+        guard let length = Int(value) else {
+            throw HTTPRefusal(
+                400, "invalid Content-Length \(value.quoted): it must be at most \(Int.max)")
+        }
+        guard length <= limit else { throw .bodyTooLarge(limit: limit) }
         return length
     }
 }

@@ -31,34 +31,55 @@ package struct RequestTarget: Equatable, Sendable {
                 "invalid request target \(target.quoted): spaces, control characters "
                     + "and non-ASCII characters must be percent-encoded")
         }
-        var rest = target.prefix { $0 != "#" }
+        var rest = target.utf8.prefix { $0 != UInt8(ascii: "#") }
         var authority: HTTPHost?
-        if let scheme = Self.schemes.first(where: { rest.prefix($0.count).lowercased() == $0 }) {
-            rest = rest.dropFirst(scheme.count)
-            let host = rest.prefix { $0 != "/" && $0 != "?" }
+        let isPath = rest.first == Self.slash
+        if !isPath, let scheme = Self.schemes.first(where: { Self.begins(rest, with: $0) }) {
+            rest = rest.dropFirst(scheme.utf8.count)
+            let host = rest.prefix { $0 != Self.slash && $0 != Self.question }
             rest = rest.dropFirst(host.count)
-            authority = HTTPHost(String(host))
+            authority = HTTPHost(String(Substring(host)))
             guard authority != nil else {
                 throw HTTPRefusal(
                     400,
-                    "invalid host \(String(host).quoted) in the request target")
+                    "invalid host \(String(Substring(host)).quoted) in the request target")
             }
-            if rest.isEmpty { rest = "*" }
+            if rest.isEmpty { rest = "*".utf8[...] }
         }
-        let path = rest.prefix { $0 != "?" }
-        query = String(rest.dropFirst(path.count + 1))
-        self.path = path.isEmpty ? "/" : String(path)
+        let path = rest.prefix { $0 != Self.question }
+        query = String(Substring(rest.dropFirst(path.count + 1)))
+        self.path = path.isEmpty ? "/" : String(Substring(path))
         self.authority = authority
-        guard
-            self.path.hasPrefix("/") && (authority != nil || target.hasPrefix("/"))
-                || isAsterisk && query.isEmpty
-        else { throw Self.invalid(target) }
+        let hasPath = path.isEmpty || path.first == Self.slash
+        guard hasPath && (authority != nil || isPath) || isAsterisk && query.isEmpty else {
+            throw Self.invalid(target)
+        }
         // RFC 3986 section 7.3.
-        guard !self.path.contains("%00") else {
+        guard !Self.containsNUL(path) else {
             throw HTTPRefusal(
                 400,
                 "invalid request target \(target.quoted): the path contains %00")
         }
+    }
+
+    private static let slash = UInt8(ascii: "/")
+    private static let question = UInt8(ascii: "?")
+
+    /// Whether a text begins with a scheme, in any case.
+    private static func begins(_ text: Substring.UTF8View, with scheme: String) -> Bool {
+        let beginning = text.prefix(scheme.utf8.count)
+        return beginning.count == scheme.utf8.count
+            && zip(beginning, scheme.utf8).allSatisfy { $0 | 0x20 == $1 }
+    }
+
+    /// Whether a path has a NUL, percent-encoded.
+    private static func containsNUL(_ path: Substring.UTF8View) -> Bool {
+        var rest = path
+        while let percent = rest.firstIndex(of: UInt8(ascii: "%")) {
+            rest = rest[percent...].dropFirst()
+            if rest.prefix(2).elementsEqual("00".utf8) { return true }
+        }
+        return false
     }
 
     private static let schemes = ["http://", "https://"]

@@ -189,7 +189,7 @@ struct ExportCommand: AsyncParsableCommand {
         guard !options.json else {
             return try Output.print(json: AdminOptions.json(configuration))
         }
-        let heading = "# Revision \(reply.revision?.revision ?? 0)\n"
-        try Output.write(heading + YAMLDocument.text(of: configuration))
+        // Without the revision, so that equal states have equal files.
+        try Output.write(YAMLDocument.text(of: configuration))
     }
 }

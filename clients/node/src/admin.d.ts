@@ -1296,6 +1296,11 @@ export interface WatchStatsRequest {
   endpoint: string;
   /** Milliseconds between responses, 100 to 60000; 0 means 1000. */
   intervalMs: number;
+  /**
+   * First send the figures of the seconds before, up to 600, in spans of about 10 seconds. A server
+   * with many backends keeps fewer.
+   */
+  pastSeconds: number;
 }
 
 /** The figures of a time span. */

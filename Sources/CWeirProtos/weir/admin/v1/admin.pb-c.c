@@ -14165,7 +14165,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor 
   (ProtobufCMessageInit) weir__admin__v1__get_stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__watch_stats_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor weir__admin__v1__watch_stats_request__field_descriptors[3] =
 {
   {
     "endpoint",
@@ -14191,15 +14191,28 @@ static const ProtobufCFieldDescriptor weir__admin__v1__watch_stats_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "past_seconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WatchStatsRequest, past_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__watch_stats_request__field_indices_by_name[] = {
   0,   /* field[0] = endpoint */
   1,   /* field[1] = interval_ms */
+  2,   /* field[2] = past_seconds */
 };
 static const ProtobufCIntRange weir__admin__v1__watch_stats_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__watch_stats_request__descriptor =
 {
@@ -14209,7 +14222,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__watch_stats_request__descripto
   "Weir__Admin__V1__WatchStatsRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__WatchStatsRequest),
-  2,
+  3,
   weir__admin__v1__watch_stats_request__field_descriptors,
   weir__admin__v1__watch_stats_request__field_indices_by_name,
   1,  weir__admin__v1__watch_stats_request__number_ranges,

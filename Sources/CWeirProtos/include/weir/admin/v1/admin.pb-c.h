@@ -2140,10 +2140,11 @@ struct  Weir__Admin__V1__WatchStatsRequest
   ProtobufCMessage base;
   ProtobufCBinaryData endpoint;
   uint32_t interval_ms;
+  uint32_t past_seconds;
 };
 #define WEIR__ADMIN__V1__WATCH_STATS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__watch_stats_request__descriptor) \
-    , {0,NULL}, 0 }
+    , {0,NULL}, 0, 0 }
 
 
 struct  Weir__Admin__V1__Stats

@@ -1509,12 +1509,14 @@ class WatchRolloutRequest(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ...) -> None: ...
 
 class WatchStatsRequest(_message.Message):
-    __slots__ = ["endpoint", "interval_ms"]
+    __slots__ = ["endpoint", "interval_ms", "past_seconds"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    PAST_SECONDS_FIELD_NUMBER: _ClassVar[int]
     endpoint: str
     interval_ms: int
-    def __init__(self, endpoint: _Optional[str] = ..., interval_ms: _Optional[int] = ...) -> None: ...
+    past_seconds: int
+    def __init__(self, endpoint: _Optional[str] = ..., interval_ms: _Optional[int] = ..., past_seconds: _Optional[int] = ...) -> None: ...
 
 class WorkerKind(_message.Message):
     __slots__ = ["command", "environment", "grace_period", "replicas", "start_timeout", "working_directory"]

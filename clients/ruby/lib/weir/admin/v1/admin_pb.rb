@@ -708,6 +708,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     add_message "weir.admin.v1.WatchStatsRequest" do
       optional :endpoint, :string, 1
       optional :interval_ms, :uint32, 2
+      optional :past_seconds, :uint32, 3
     end
     add_message "weir.admin.v1.Stats" do
       optional :time, :message, 1, "google.protobuf.Timestamp"
