@@ -96,6 +96,8 @@ ARGUMENTS = [
     (lambda c: c.set_traffic("e", {"old": 1}, revert_after=float("nan")), "revert_after nan"),
     (lambda c: c.set_traffic("e", {"old": 1}, confirm_within=1e300), "invalid confirm_within"),
     (lambda c: c.set_traffic("e", {"old": 1}, confirm_within=[]), "invalid confirm_within"),
+    (lambda c: c.set_traffic("e", {"old": 10**400}), "invalid traffic"),
+    (lambda c: c.set_traffic("e", {"old": 1}, confirm_within=10**400), "invalid confirm_within"),
     (lambda c: c.confirm_traffic(5), "invalid endpoint 5"),
     (lambda c: c.freeze("x", until="2026-12-24"), "invalid until '2026-12-24': use a datetime"),
     (lambda c: c.freeze("x", until=5), "invalid until 5"), (lambda c: c.freeze(None), "reason"),

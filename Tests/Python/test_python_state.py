@@ -71,7 +71,7 @@ def test_weights_that_return(shadowed):
         shadowed.confirm_traffic("e")
     shadowed.set_traffic("e", {"a": 1.0}, revert_after=1)
     wait_for(lambda: shadowed.get_traffic("e") == half, 20)
-    with pytest.raises(weir.InvalidArgument):
+    with pytest.raises(ValueError, match="use a number from 1 to 604800"):
         shadowed.set_traffic("e", {"a": 1.0}, revert_after=0.1)
 
 

@@ -100,6 +100,8 @@ test("rollouts", options, async () => {
   const { rollout } = await client.startRollout("node", plan, { comment: "from Node" });
   assert.deepEqual(rollout.plan.steps, ["10%", "50%", "100%"]);
   await refused(client.setTraffic("node", HALF), { code: "FAILED_PRECONDITION" });
+  await refused(
+    client.abortRollout("node", { immediate: true, keepWeights: true }), { code: "INVALID_ARGUMENT" });
   assert.equal((await client.pauseRollout("node")).pause, "operator");
   assert.equal((await client.resumeRollout("node")).pause, "");
   assert.equal((await client.advanceRollout("node")).step, 1);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import numbers
-from typing import Any, Mapping, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 WEEK = 7 * 24 * 3600
 """The longest duration of a rollout or of a change that reverts, in seconds."""
@@ -29,11 +29,21 @@ def texts(name: str, value: Any, valid: str) -> Sequence[str]:
     return value
 
 
+def _real(value: Any) -> Optional[float]:
+    """A number of any type, also those of numpy; None for other values."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
 def number(name: str, value: Any, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not (
-            least <= value <= most):
+    real = _real(value)
+    if real is None or not least <= real <= most:
         raise ValueError(f"invalid {name} {value!r}: use a number from {least} to {most}")
-    return float(value)
+    return real
 
 
 def one_of(name: str, value: Any, known: Mapping[str, Any]) -> Any:
@@ -45,11 +55,13 @@ def one_of(name: str, value: Any, known: Mapping[str, Any]) -> Any:
 def weights(value: Any) -> Mapping[str, float]:
     """Weights by backend. The server checks their range and their sum."""
     valid = 'a dictionary such as {"v1": 0.9, "v2": 0.1}'
+    reals: Dict[str, float] = {}
     for backend, weight in of_kind("traffic", value, Mapping, valid).items():
-        if not isinstance(backend, str) or isinstance(weight, bool) or not isinstance(
-                weight, numbers.Real):
+        real = _real(weight)
+        if not isinstance(backend, str) or real is None:
             raise ValueError(f"invalid traffic {value!r}: use {valid}")
-    return {backend: float(weight) for backend, weight in value.items()}
+        reals[backend] = real
+    return reals
 
 
 def time_with_zone(name: str, value: Any) -> datetime.datetime:
