@@ -30,6 +30,8 @@ package final class AccessLog: Sendable {
         var output: AccessLogOutput
         var line: CallLine
         var isLosing = false
+        /// The lost lines that the log of the server has reported, or that preceded a recovery.
+        var knownLost: UInt64 = 0
     }
 
     private let progress: Mutex<Progress>
@@ -53,17 +55,20 @@ package final class AccessLog: Sendable {
     /// The lines that were lost.
     package var lost: UInt64 { queue.dropped }
 
-    /// Opens the file, which is created if it does not exist. A file that cannot be opened is
-    /// opened later.
-    package func open() { thread.async { self.reopenNow() } }
+    /// Opens the file, which is created if it does not exist; or opens it again, because it was
+    /// renamed. If that fails, an open file stays in use, and another one is opened later.
+    package func open() { thread.async { self.openNow() } }
 
-    /// Opens the file again, because it was renamed. If that fails, the old file stays in use.
-    package func reopen() { thread.async { self.reopenNow() } }
-
-    private func reopenNow() {
+    private func openNow() {
         drain()
         progress.withLock { progress in
-            if let failure = progress.output.reopen() { report(failure, &progress) }
+            guard let failure = progress.output.reopen() else { return }
+            guard progress.output.isOpen else {
+                return report("the access log cannot be written", failure.reason, &progress)
+            }
+            log.error(
+                "the access log cannot be opened again, and the open file stays in use",
+                metadata: metadata(failure.reason, progress))
         }
     }
 
@@ -82,27 +87,41 @@ package final class AccessLog: Sendable {
             do throws(AccessLogOutput.Failure) {
                 try progress.output.write(bytes)
                 writtenLines.wrappingAdd(UInt64(calls.count), ordering: .relaxed)
-                if progress.isLosing {
-                    progress.isLosing = false
-                    log.notice("the access log is written again", metadata: ["lost": "\(lost)"])
-                }
+                reportWritten(&progress)
             } catch {
                 let lines = min(calls.count, error.lines)
                 writtenLines.wrappingAdd(UInt64(lines), ordering: .relaxed)
                 queue.drop(calls.count - lines)
-                report(error, &progress)
+                progress.knownLost = lost
+                report("the access log cannot be written", error.reason, &progress)
             }
         }
     }
 
-    private func report(_ failure: AccessLogOutput.Failure, _ progress: inout Progress) {
+    /// Lines are written. Others may be lost nevertheless, because a slow reader fills the queue.
+    private func reportWritten(_ progress: inout Progress) {
+        let lost = lost
+        if lost > progress.knownLost, !progress.isLosing {
+            progress.knownLost = lost
+            return report("the access log loses calls", "the queue is full", &progress)
+        }
+        if progress.isLosing, lost == progress.knownLost {
+            progress.isLosing = false
+            log.notice("the access log is written again", metadata: ["lost": "\(lost)"])
+        }
+        progress.knownLost = lost
+    }
+
+    private func report(
+        _ message: Logger.Message, _ reason: String, _ progress: inout Progress
+    ) {
         guard !progress.isLosing else { return }
         progress.isLosing = true
-        log.error(
-            "the access log cannot be written",
-            metadata: [
-                "file": "\(progress.output.destination)", "reason": "\(failure.reason)",
-            ])
+        log.error(message, metadata: metadata(reason, progress))
+    }
+
+    private func metadata(_ reason: String, _ progress: Progress) -> Logger.Metadata {
+        ["file": "\(progress.output.destination)", "reason": "\(reason)"]
     }
 
     /// Waits at most one second until all lines in the queue are written.

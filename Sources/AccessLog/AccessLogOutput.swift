@@ -60,6 +60,8 @@ package struct AccessLogOutput {
         }
     }
 
+    package var isOpen: Bool { file != nil }
+
     private mutating func close() {
         try? file?.close()
         (file, failure, isTorn) = (nil, nil, false)

@@ -27,13 +27,15 @@ package struct WebContentType: Equatable, Sendable {
     }
 
     private static let all: [(name: String, type: WebContentType)] = {
-        let protocols: [WebProtocol] = [
-            .grpcWeb(isText: false), .grpcWeb(isText: true), .connectUnary, .connectStream,
+        let binary = WebContentType(.grpcWeb(isText: false), .proto)
+        let text = WebContentType(.grpcWeb(isText: true), .proto)
+        let types = [
+            binary, WebContentType(binary.webProtocol, .json), text,
+            WebContentType(.connectUnary, .proto), WebContentType(.connectUnary, .json),
+            WebContentType(.connectStream, .proto), WebContentType(.connectStream, .json),
         ]
-        let types = protocols.flatMap { [WebContentType($0, .proto), WebContentType($0, .json)] }
-        return [
-            ("application/grpc-web", types[0]), ("application/grpc-web-text", types[2]),
-        ] + types.map { ($0.text, $0) }
+        return [("application/grpc-web", binary), ("application/grpc-web-text", text)]
+            + types.map { ($0.text, $0) }
     }()
 
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0.type) })

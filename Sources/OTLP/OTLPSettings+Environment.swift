@@ -103,7 +103,7 @@ private struct SettingSource {
         switch exporter?.text ?? (isDefault ? "otlp" : "none") {
         case "otlp": break
         case "none": return nil
-        default: throw exporter?.invalid("use otlp or none") ?? endpoint.invalid("")
+        default: if let exporter { throw exporter.invalid("use otlp or none") }
         }
         if let form = setting("PROTOCOL", kind, nil), form.text != "grpc" {
             throw form.invalid("use grpc, and the port of the collector for gRPC, usually 4317")

@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import Messages
 internal import Observability
 internal import Traces
+internal import Transport
 
 // Conversions of records to messages.
 
@@ -56,10 +57,12 @@ extension Otlp_LogRecord {
         spanId = context.spanID.bytes
     }
 
-    /// The fields of the access log. Those of spans have the same names.
+    /// The fields of the access log, with the names and the forms of those of spans.
     private static func attributes(of call: CallRecord) -> [Attribute] {
         var attributes = [
-            Attribute("rpc.method", call.method),
+            Attribute(
+                "rpc.method",
+                call.method.hasPrefix("/") ? "\(call.method.dropFirst())" : call.method),
             Attribute("rpc.status_code", call.code.counted.description),
             Attribute("weir.protocol", call.form.rawValue),
             Attribute("weir.attempts", call.attempts),
@@ -72,14 +75,12 @@ extension Otlp_LogRecord {
         ]
         for (name, text) in [
             ("weir.endpoint", call.endpoint), ("weir.backend", call.backend),
-            ("weir.replica", call.replica), ("network.peer.address", call.peer),
-            ("weir.message", call.message),
+            ("weir.replica", call.replica), ("weir.message", call.message),
         ] where !text.isEmpty {
             attributes.append(Attribute(name, text))
         }
-        if let point = call.shardPoint {
-            attributes.append(Attribute("weir.shard_point", String(point, radix: 16)))
-        }
+        attributes += Attribute.address("network.peer", call.peer)
+        if let point = call.shardPoint { attributes.append(.shardPoint(point)) }
         if call.revision > 0 {
             attributes.append(Attribute("weir.revision", Int(clamping: call.revision)))
         }

@@ -94,7 +94,7 @@ struct ExportOptions: ParsableArguments {
     func settings() throws(ValidationError) -> OTLPSettings? {
         let given: [OTLPOption: String?] = [
             .endpoint: otlp, .headers: otlpHeaders,
-            .timeout: otlpTimeout.map { "\(Int($0 * 1_000))" }, .compression: otlpCompression,
+            .timeout: otlpTimeout.map { "\(Int(($0 * 1_000).rounded()))" }, .compression: otlpCompression,
             .certificate: otlpCa, .clientCertificate: otlpCert, .clientKey: otlpKey,
             .serverName: otlpServerName, .serviceName: otlpServiceName,
             .attributes: otlpAttributes,

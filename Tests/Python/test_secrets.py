@@ -58,7 +58,9 @@ def shows(text):
 
 def test_each_method_masks_secrets_unless_an_admin_asks(server, stubs):
     admin = server.admin_stub
-    methods = list(requests_with_secrets(stubs))
+    # The calls of taps and traces contain no environment; test_tap.py has what they mask.
+    methods = [found for found in requests_with_secrets(stubs)
+               if found[0].name not in ("Tap", "GetTrace")]
     assert {method.name for method, _, _ in methods} == {
         "GetBackend", "ListBackends", "GetRevision", "Watch"}
     for method, request, values in methods:

@@ -99,7 +99,7 @@ def test_the_completions_of_bash_have_commands_names_and_files(weir, tmp_path):
             env={**os.environ, "WEIR": BUILD / "weir", "WEIR_ADMIN": weir.server.admin},
         ).stdout.split()
 
-    assert complete("tra") == ["traffic"]
+    assert complete("traf") == ["traffic"]
     assert complete("traffic", "show", "") == ["greeter"]
     assert "greeter-v1=" in complete("traffic", "set", "greeter", "")
     assert complete("backend", "show", "greeter-v") == ["greeter-v1", "greeter-v2", "greeter-v3"]

@@ -28,7 +28,7 @@ internal import Testing
         let mirror = Mirror(of: call, in: loop.router.shadows)
         mirror.add(shadow, primary: call.target)
         mirror.enqueue()
-        call.start(RequestHead(source.headers), tap: mirror)
+        call.start(RequestHead(source.headers), observer: mirror)
         #expect(source.status?.code == .unimplemented, "the call does not wait for its copy")
         loop.embedded.run()
     }

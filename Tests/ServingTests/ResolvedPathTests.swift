@@ -94,10 +94,11 @@ internal import Upstream
             let choice = path.choose(shardKey: RawSpan(), &loop.state.context.random)
             let source = TestSource()
             let call = choice.destination.begin(
-                loop.state, .source(source), at: loop.embedded.now)
+                loop.state, .source(source), at: loop.embedded.now,
+                RequestHead(source.headers).trace)
             let mirror = path.mirror(call, choice, in: loop.router.shadows)
             #expect((mirror != nil) == (copies > 0))
-            call.start(RequestHead(source.headers), tap: mirror)
+            call.start(RequestHead(source.headers), observer: mirror)
             loop.embedded.run()
             let equal = loop.router.shadows.figures.values.reduce(0) { $0 + $1.equal }
             #expect(equal == copies)

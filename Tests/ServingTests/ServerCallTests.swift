@@ -115,7 +115,8 @@ internal import Testing
             source.body = []
             source.status = nil
             let again = Destination(call.target, answerer).begin(
-                loop.state, .source(source), at: loop.embedded.now, reusing: call)
+                loop.state, .source(source), at: loop.embedded.now,
+                RequestHead(source.headers).trace, reusing: call)
             #expect(again === call)
             again.start(RequestHead(source.headers))
             let body = Self.frame([number])

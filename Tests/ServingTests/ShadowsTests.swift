@@ -62,7 +62,7 @@ internal import Transport
             let mirror = Mirror(of: call, in: loop.router.shadows)
             mirror.add(target, primary: call.target)
             mirror.enqueue()
-            call.start(RequestHead(source.headers), tap: mirror)
+            call.start(RequestHead(source.headers), observer: mirror)
         }
     }
 

@@ -48,7 +48,8 @@ struct TestLoop: ~Copyable {
     func begin(_ source: TestSource, _ answerer: Answerer) -> ServerCall {
         let key = CallKey(endpoint: "e", backend: "b", method: "/p.S/M", isShadow: false)
         let destination = Destination(Target(key, isNamed: true, state.metrics), answerer)
-        return destination.begin(state, .source(source), at: embedded.now)
+        return destination.begin(
+            state, .source(source), at: embedded.now, RequestHead(source.headers).trace)
     }
 
     /// Installs endpoints with routes.

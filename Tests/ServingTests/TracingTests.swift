@@ -243,7 +243,8 @@ internal import Transport
                 source.headers.append(name.name, Self.sampled, known: name.rawValue)
             }
             let resolved = loop.router.resolve(Array(path.utf8), on: TestLoop.port)
-            let call = resolved?.destinations[0].begin(loop.state, .source(source), at: 0)
+            let call = resolved?.destinations[0].begin(
+                loop.state, .source(source), at: 0, RequestHead(source.headers).trace)
             call?.start(RequestHead(source.headers))
             if source.status?.code != .unimplemented { Issue.record("\(path) is answered") }
             if number % 100 == 99 {

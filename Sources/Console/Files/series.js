@@ -142,6 +142,7 @@ export class Series {
       else endpoints.set(entry.endpoint, [next]);
     }
     for (const [name, points] of endpoints) this.#append(this.#endpoints, name, joined(points));
+    if (time <= this.latest.time) return;
     this.latest = {
       time,
       connections: number(stats.connections),

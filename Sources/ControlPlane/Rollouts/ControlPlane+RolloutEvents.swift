@@ -107,11 +107,14 @@ extension ControlPlane {
         if let known = followed[rollout], now - known.read < FollowedRollout.maxAge {
             return known.progress
         }
-        let progress = try? await storedProgress(of: rollout)
         let running = Set(state.endpoints.values.compactMap(\.rollout?.id))
         followed = followed.filter { running.contains($0.key) }
-        followed[rollout] = .init(read: now, progress: progress)
-        return progress
+        // Others use the earlier progress while this one is read, or if it cannot be read.
+        let known = followed[rollout]?.progress
+        followed[rollout] = .init(read: now, progress: known)
+        guard let read = try? await storedProgress(of: rollout) else { return known }
+        followed[rollout] = .init(read: now, progress: read)
+        return read
     }
 
     nonisolated func watchRollout(

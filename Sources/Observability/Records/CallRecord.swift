@@ -79,8 +79,7 @@ package struct CallRecord: Sendable {
 
     /// External text as a record keeps it.
     package static func kept(_ text: String) -> String {
-        guard text.utf8.count > maxTextBytes else { return text }
-        return String(decoding: text.utf8.prefix(maxTextBytes), as: UTF8.self) + "…"
+        text.kept(bytes: maxTextBytes)
     }
 }
 

@@ -48,7 +48,7 @@ package struct OpenRecord: Sendable {
         record.trace = trace
         record.replica = replica ?? failed.last?.replica ?? ""
         record.failedAttempts = failed
-        record.attempts = failed.count + (replica == nil ? 0 : 1)
+        record.attempts = failed.count { $0.code != nil } + (replica == nil ? 0 : 1)
         let begun = firstAttemptAt ?? now
         let responded = max(begun, respondedAt ?? now)
         record.phases.queue = Self.between(startedAt, begun)

@@ -22,6 +22,8 @@ package struct RecentCalls {
 
     /// The calls of a trace, the oldest first.
     package func calls(of trace: TraceID) -> [CallRecord] {
-        (calls[next...] + calls[..<next]).filter { $0.trace?.traceID == trace }
+        [calls[next...], calls[..<next]].flatMap { part in
+            part.filter { $0.trace?.traceID == trace }
+        }
     }
 }

@@ -29,10 +29,11 @@ final class Destination {
     /// - Parameters:
     ///   - now: when its request arrived, in nanoseconds of the loop's clock.
     ///   - shardPoint: the point of the shard key; nil without one.
+    ///   - traceHeaders: those of the request.
     ///   - used: an ended call of the same origin that nothing else references.
     func begin(
         _ loop: LoopState, _ origin: ServerCall.Origin, at now: UInt64, shardPoint: UInt64? = nil,
-        reusing used: ServerCall? = nil
+        _ traceHeaders: TraceHeaders, reusing used: ServerCall? = nil
     ) -> ServerCall {
         let call: ServerCall
         switch answerer {
@@ -47,7 +48,7 @@ final class Destination {
         case .none(let error):
             call = RefusedCall(loop, origin, target, error)
         }
-        call.begin(origin, target, at: now, shardPoint: shardPoint)
+        call.begin(origin, target, at: now, shardPoint: shardPoint, traceHeaders)
         return call
     }
 
@@ -89,11 +90,12 @@ final class Destination {
 
     /// Begins and counts an ended call of this target again, for another stream of its connection.
     func begin(
-        _ used: ServerCall, _ stream: HTTP2Stream, at now: UInt64, shardPoint: UInt64?
+        _ used: ServerCall, _ stream: HTTP2Stream, at now: UInt64, shardPoint: UInt64?,
+        _ traceHeaders: TraceHeaders
     ) {
         // The call has the class of the answerer, because a target has one answerer.
         if case .replicas(let pool) = answerer { (used as? ForwardedCall)?.pool = pool }
-        used.begin(stream, at: now, shardPoint: shardPoint)
+        used.begin(stream, at: now, shardPoint: shardPoint, traceHeaders)
     }
 }
 

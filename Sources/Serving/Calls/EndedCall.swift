@@ -6,8 +6,8 @@ internal import Upstream
 
 /// What a span states about an ended call.
 struct EndedCall {
-    /// The longest text of a status that a span contains, in characters.
-    static let maxMessageLength = 1_024
+    /// The longest text of a status that a span contains.
+    static let maxMessageBytes = 1_024
 
     let target: Target
     let code: StatusCode
@@ -20,7 +20,7 @@ struct EndedCall {
     let authority: String
     /// `grpc` or `connectrpc`.
     let system: String
-    /// The point of the shard key, never the key; nil without one, or without a rollout.
+    /// The point of the shard key, never the key; nil without one.
     let shardPoint: UInt64?
     let attempts: Int
     /// The replica of the last attempt; nil for other calls.
@@ -33,8 +33,8 @@ struct EndedCall {
     ) -> TraceSpan {
         let key = target.key
         var attributes = Self.attributes(system, target.tracedMethod, code)
-        attributes += Self.address("server", authority)
-        attributes += Self.address("network.peer", peer.text)
+        attributes += Attribute.address("server", authority)
+        attributes += Attribute.address("network.peer", peer.text)
         if !key.endpoint.isEmpty {
             attributes.append(Attribute("weir.endpoint", key.endpoint))
             attributes.append(Attribute("weir.revision", Int(clamping: target.revision)))
@@ -44,7 +44,7 @@ struct EndedCall {
         if let replica { attributes.append(Attribute("weir.replica", replica.name)) }
         if key.isShadow { attributes.append(Attribute("weir.shadow", true)) }
         if let shardPoint {
-            attributes.append(Attribute("weir.shard_point", String(shardPoint, radix: 16)))
+            attributes.append(.shardPoint(shardPoint))
         }
         if let cohorts = target.cohorts {
             attributes.append(
@@ -64,7 +64,7 @@ struct EndedCall {
 
     /// The statuses that rollouts judge as failures are errors of spans too.
     static func status(_ code: StatusCode, _ message: String) -> TraceSpan.Status {
-        code.isServerFault ? .error(String(message.prefix(maxMessageLength))) : .unset
+        code.isServerFault ? .error(message.kept(bytes: maxMessageBytes)) : .unset
     }
 
     /// What every span of a call states; `error.type` only for a failure.
@@ -74,16 +74,6 @@ struct EndedCall {
             Attribute("rpc.system.name", system), Attribute("rpc.method", method),
             Attribute("rpc.status_code", status),
         ] + (code.isServerFault ? [Attribute("error.type", status)] : [])
-    }
-
-    /// The address and the port of `host:port`. The address of a Unix socket has no port.
-    static func address(_ prefix: String, _ text: String) -> [Attribute] {
-        guard !text.isEmpty else { return [] }
-        guard let parts = HostAndPort(text), !parts.host.isEmpty else {
-            return [Attribute("\(prefix).address", String(text.prefix(256)))]
-        }
-        return [Attribute("\(prefix).address", String(parts.host))]
-            + (parts.port.map { [Attribute("\(prefix).port", $0)] } ?? [])
     }
 }
 

@@ -10,13 +10,13 @@ extension ServerCall {
     /// client that cancels a call does not make it interesting.
     func traced(
         _ code: StatusCode, _ message: @autoclosure () -> String, nanoseconds: UInt64,
-        tap: (any CallTap)?, byClient: Bool
+        observer: (any CallObserver)?, byClient: Bool
     ) -> EndedCall? {
         if trace != nil { return facts(code, message(), nanoseconds: nanoseconds) }
         guard let slow = target.slow, let tracing = loop.tracing, !byClient else { return nil }
         let isSlow = slow.include(nanoseconds: nanoseconds, at: startedAt &+ nanoseconds)
-        let hasFailed = code != .ok && code.isServerFault
-        guard hasFailed || isSlow || tap != nil else { return nil }
+        let hasFailed = code.isServerFault
+        guard hasFailed || isSlow || observer != nil else { return nil }
         let headers = requestHeaders
         let late = LateCall(
             call: facts(code, message(), nanoseconds: nanoseconds),
@@ -25,7 +25,7 @@ extension ServerCall {
         if hasFailed || isSlow {
             tracing.offer(late, hasFailed ? .failed : .slow)
         } else {
-            tap?.ended(untraced: late)
+            observer?.ended(untraced: late)
         }
         return nil
     }
@@ -54,9 +54,9 @@ extension LoopTracing {
         else { return }
         let method = target?.tracedMethod ?? "_OTHER"
         var attributes = EndedCall.attributes(system, method, error.code)
-        attributes += EndedCall.address(
+        attributes += Attribute.address(
             "server", headers.first(.authority).map { headers.text($0) } ?? "")
-        attributes += EndedCall.address("network.peer", peer.text)
+        attributes += Attribute.address("network.peer", peer.text)
         if let target { attributes.append(Attribute("weir.endpoint", target.key.endpoint)) }
         let time = wall &+ now
         queue.append(

@@ -28,7 +28,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Whether the call is a shadow copy.
     let isShadow: Bool
     /// Observes the call while it runs.
-    private var tap: (any CallTap)?
+    private var observer: (any CallObserver)?
     private(set) var target: Target
     private(set) var stream = HTTP2Stream(id: 0, slot: 0)
     var state = ServerCallState()
@@ -94,7 +94,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Custom trailers of a status that Weir sends.
     var addedTrailers: Metadata { Metadata() }
 
-    /// The attempts at replicas that were begun.
+    /// Attempts that a replica may have processed.
     var attempts: Int { 0 }
 
     /// The replica of the last attempt, if the server traces calls.
@@ -106,20 +106,23 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Prepares an ended call for reuse. `ended` has cleared its parts.
     final func begin(
-        _ origin: Origin, _ target: Target, at now: UInt64, shardPoint: UInt64?
+        _ origin: Origin, _ target: Target, at now: UInt64, shardPoint: UInt64?,
+        _ traceHeaders: TraceHeaders
     ) {
         if case .stream(_, let stream) = origin { self.stream = stream }
         self.target = target
-        begin(at: now, shardPoint)
+        begin(at: now, shardPoint, traceHeaders)
     }
 
     /// Prepares an ended call for another stream of its connection, with the same target.
-    final func begin(_ stream: HTTP2Stream, at now: UInt64, shardPoint: UInt64?) {
+    final func begin(
+        _ stream: HTTP2Stream, at now: UInt64, shardPoint: UInt64?, _ traceHeaders: TraceHeaders
+    ) {
         self.stream = stream
-        begin(at: now, shardPoint)
+        begin(at: now, shardPoint, traceHeaders)
     }
 
-    private func begin(at now: UInt64, _ shardPoint: UInt64?) {
+    private func begin(at now: UInt64, _ shardPoint: UInt64?, _ traceHeaders: TraceHeaders) {
         state = ServerCallState()
         startedAt = now
         (sentBytes, receivedBytes) = (0, 0)
@@ -127,13 +130,22 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         if !isShadow { loop.admission.requestBegan() }
         provisional = target.began()
         self.shardPoint = shardPoint
-        record =
-            target.isRecorded
-            ? loop.recorder.begin(TraceHeaders.context(in: requestHeaders), at: now) : nil
+        observe(traceHeaders)
         if let cohorts = target.cohorts {
             cohorts.table.started(
                 isCandidate: cohorts.isCandidate, isKeyed: shardPoint != nil, at: now)
         }
+    }
+
+    /// Begins the record of the call, and the trace of a sampled one.
+    private func observe(_ headers: TraceHeaders) {
+        if target.isRecorded {
+            record = loop.recorder.begin(
+                headers.isPresent ? TraceHeaders.context(in: requestHeaders) : nil, at: startedAt)
+        }
+        guard headers.mayBeSampled || loop.samplesRoots, let tracing = loop.tracing else { return }
+        trace = CallTrace.begin(self, tracing)
+        if let trace { recordBelongs(to: trace.context) }
     }
 
     /// Counts an attempt that failed, for a rollout, before the call is retried.
@@ -163,18 +175,12 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Starts the call.
     ///
-    /// - Parameter tap: observes the call.
+    /// - Parameter observer: observes the call.
     /// - Returns: whether the call accepts the request's body.
     @discardableResult
-    final func start(_ request: RequestHead, tap: (any CallTap)? = nil) -> Bool {
-        self.tap = tap
-        if request.trace.mayBeSampled || loop.samplesRoots {
-            trace = loop.tracing.flatMap { CallTrace.begin(self, $0) }
-            if let trace {
-                recordBelongs(to: trace.context)
-                tap?.began(trace)
-            }
-        }
+    final func start(_ request: RequestHead, observer: (any CallObserver)? = nil) -> Bool {
+        self.observer = observer
+        if let trace { observer?.began(trace) }
         answer(request)
         return state.isOpen
     }
@@ -202,7 +208,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// The client has sent request bytes.
     final func requestArrived(_ bytes: RawSpan, endStream: Bool) {
         receivedBytes &+= UInt64(bytes.byteCount)
-        tap?.received(bytes, endStream: endStream)
+        observer?.received(bytes, endStream: endStream)
         receive(bytes, endStream: endStream)
     }
 
@@ -251,7 +257,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// - Returns: false if the call has sent headers, has ended or is observed. Then nothing
     ///   happens.
     final func respondOK(_ headers: PreparedHeaders, _ message: RawSpan) -> Bool {
-        guard let session, tap == nil, state.isIdle else { return false }
+        guard let session, observer == nil, state.isIdle else { return false }
         _ = state.finish()
         sentBytes = UInt64(message.byteCount)
         session.respond(
@@ -262,7 +268,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Sends the response headers.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
-        tap?.responded(encoding: encoding())
+        observer?.responded(encoding: encoding())
         record?.responded(at: loop.now)
         guard let connection else {
             source?.responded(encoding: encoding(), headers)
@@ -275,7 +281,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Appends bytes to the response.
     final func sendBody(_ bytes: RawSpan) {
         sentBytes &+= UInt64(bytes.byteCount)
-        tap?.wrote(bytes)
+        observer?.wrote(bytes)
         guard let connection else {
             source?.wrote(bytes)
             return
@@ -367,10 +373,11 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             if let record { end(record, code, message, at: startedAt &+ nanoseconds) }
             if trace != nil || target.slow != nil {
                 ending = traced(
-                    code, message(), nanoseconds: nanoseconds, tap: tap, byClient: byClient)
+                    code, message(), nanoseconds: nanoseconds, observer: observer,
+                    byClient: byClient)
             }
-            tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
-            tap = nil
+            observer?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
+            observer = nil
             source?.ended(code, message(), nanoseconds: nanoseconds)
         }
         if heldBytes > 0 { _ = hold(0) }

@@ -3,9 +3,11 @@ internal import HTTP2Session
 internal import Traces
 internal import Transport
 
-/// The headers of a request that connect it to a trace. They are read from the header block when
-/// they are needed, which is only for sampled calls.
+/// Whether a request has headers that connect it to a trace. They are read from the header block
+/// only when the context is needed.
 struct TraceHeaders {
+    /// Whether the request has such a header: only then can it have a context.
+    private(set) var isPresent = false
     /// Whether the caller may have set the flag of a sampled trace: `context` must be read.
     private(set) var mayBeSampled = false
 
@@ -13,10 +15,14 @@ struct TraceHeaders {
     private static let maxBinaryBytes = 64
 
     mutating func found(parent field: HeaderBlock.Field, in headers: HeaderBlock) {
+        isPresent = true
         if TraceContext.mayBeSampled(headers.value(of: field)) { mayBeSampled = true }
     }
 
-    mutating func foundBinary() { mayBeSampled = true }
+    mutating func foundBinary() {
+        isPresent = true
+        mayBeSampled = true
+    }
 
     /// The caller's context; nil without a valid one. Reads `grpc-trace-bin` if the request has no
     /// valid `traceparent`. Two headers with one name count as none.

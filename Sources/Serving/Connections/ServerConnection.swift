@@ -196,7 +196,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         let choice = request.withShardKey(in: headers) {
             resolved.choose(shardKey: $0, &loop.context.random)
         }
-        let call = begin(stream, choice.destination, choice.shardPoint)
+        let call = begin(stream, choice.destination, choice.shardPoint, request.trace)
         if let error = request.metadataError(in: headers) { return call.finish(error) }
         if let timeout = request.timeout {
             guard let nanoseconds = Timeout.parse(headers.value(of: timeout)) else {
@@ -209,7 +209,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             call.setDeadline(timeout: nanoseconds)
         }
         let mirror = resolved.mirror(call, choice, in: router.shadows)
-        guard call.start(request, tap: mirror) else { return }
+        guard call.start(request, observer: mirror) else { return }
         if endStream { call.requestArrived(RawSpan(), endStream: true) }
     }
 
@@ -299,16 +299,18 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     }
 
     private func begin(
-        _ stream: HTTP2Stream, _ destination: Destination, _ shardPoint: UInt64?
+        _ stream: HTTP2Stream, _ destination: Destination, _ shardPoint: UInt64?,
+        _ traceHeaders: TraceHeaders
     ) -> ServerCall {
         while calls.count <= stream.slot { calls.append(nil) }
         let isFree = isKnownUniquelyReferenced(&calls[stream.slot])
         if isFree, let used = calls[stream.slot], used.target === destination.target {
-            destination.begin(used, stream, at: readTime, shardPoint: shardPoint)
+            destination.begin(
+                used, stream, at: readTime, shardPoint: shardPoint, traceHeaders)
             return used
         }
         let call = destination.begin(
-            loop, .stream(http2, stream), at: readTime, shardPoint: shardPoint,
+            loop, .stream(http2, stream), at: readTime, shardPoint: shardPoint, traceHeaders,
             reusing: isFree ? calls[stream.slot] : nil)
         calls[stream.slot] = call
         return call

@@ -134,9 +134,11 @@ final class PlainHTTPCall: CallSource {
             path.choose(shardKey: $0, &router.loop.context.random)
         }
         let call = choice.destination.begin(
-            router.loop, .source(self), at: now, shardPoint: choice.shardPoint)
+            router.loop, .source(self), at: now, shardPoint: choice.shardPoint, head.trace)
         self.call = call
-        guard call.start(head, tap: path.mirror(call, choice, in: router.shadows)) else { return }
+        guard call.start(head, observer: path.mirror(call, choice, in: router.shadows)) else {
+            return
+        }
         var frame = MessagePrefix.room
         message(request).serialize(appendingTo: &frame)
         let length = frame.count - MessagePrefix.byteCount

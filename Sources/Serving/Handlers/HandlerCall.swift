@@ -32,10 +32,10 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     override func answer(_ request: RequestHead) {
         guard let handler else { return }
-        record?.attemptBegan(on: "", at: startedAt)
         format.json = request.isJSON ? handler.method.json : nil
         format.isCompressed = request.acceptsGzip && request.encoding == .gzip
         guard let encoding = request.encoding else { return finish(unsupportedEncoding) }
+        record?.attemptBegan(on: "", at: startedAt)
         reader.reset(
             limit: handler.maxMessageBytes, encoding: encoding,
             maxMessages: handler.method.isSingle ? 1 : .max)

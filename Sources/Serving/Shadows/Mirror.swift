@@ -10,13 +10,13 @@ internal import Upstream
 /// them to the copies after the loop's other work.
 ///
 /// ```
-///   client --> ServerCall --tap--> Mirror ==ShadowQueue==> ShadowCopy --> the shadow's backend
+///   client --> ServerCall -bytes-> Mirror ==ShadowQueue==> ShadowCopy --> the shadow's backend
 ///                  |                 |                         |
 ///                  '----response-----'------- compared --------'
 /// ```
 ///
 /// The call never waits for its mirror. All copies share the bytes. Confined to its loop.
-final class Mirror: CallTap {
+final class Mirror: CallObserver {
     let shadows: ShadowLoop
     /// The client.
     let peer: Peer

@@ -76,12 +76,13 @@ final class ShadowCopy: CallSource {
 
     private func start() {
         let now = loop.now
-        let call = shadow.destination.begin(loop, .source(self), at: now)
+        let head = RequestHead(mirror.headers)
+        let call = shadow.destination.begin(loop, .source(self), at: now, head.trace)
         self.call = call
         let deadline = min(mirror.deadline ?? .max, now + limits.timeout.nanoseconds)
         machine.started(deadline: deadline)
         call.setDeadline(at: deadline)
-        call.start(RequestHead(mirror.headers))
+        call.start(head)
     }
 
     /// The backend has read request bytes.

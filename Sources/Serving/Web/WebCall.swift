@@ -124,7 +124,7 @@ final class WebCall: CallSource {
 
     private func begin(_ request: Request, at now: UInt64) {
         let call = choice.destination.begin(
-            loop, .source(self), at: now, shardPoint: choice.shardPoint)
+            loop, .source(self), at: now, shardPoint: choice.shardPoint, requestHead.trace)
         self.call = call
         if let error = request.error ?? requestHead.metadataError(in: headers) {
             return call.finish(error)
@@ -145,7 +145,7 @@ final class WebCall: CallSource {
     private func start() {
         guard let call, !isStarted else { return }
         isStarted = true
-        call.start(requestHead, tap: path.mirror(call, choice, in: router.shadows))
+        call.start(requestHead, observer: path.mirror(call, choice, in: router.shadows))
     }
 
     // MARK: The schema

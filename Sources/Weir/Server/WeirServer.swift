@@ -67,7 +67,7 @@ public final class WeirServer: Sendable {
         public var limits = Limits()
         /// The export of spans and log records; nil for none.
         public var export: OTLPSettings?
-        /// How calls are traced; nil to create no spans.
+        /// How calls are traced; nil without spans, or as `export` says.
         package var traces: TraceSettings?
         /// The server's log.
         public var log = Logger(label: "weir")
@@ -178,8 +178,9 @@ public final class WeirServer: Sendable {
             try await controlPlane.start(
                 with: store, copy: copy, lacksCopy: lacksCopy,
                 acceptsLostRevisions: configuration.acceptsLostRevisions, webhooks: webhooks)
-        } catch let error as StoreError {
-            throw StateStorage.Failure(error)
+        } catch {
+            await endExports()
+            throw (error as? StoreError).map(StateStorage.Failure.init) ?? error
         }
         do {
             let addresses = try await listen()
@@ -191,10 +192,16 @@ public final class WeirServer: Sendable {
                     adminAddress: addresses.admin.description))
             return addresses
         } catch {
+            await endExports()
             await controlPlane.stop()
             try? await dataPlane.shutDown()
             throw error
         }
+    }
+
+    private func endExports() async {
+        await export?.stop()
+        accessLog?.flush()
     }
 
     /// The actual admin address; an inherited socket may have any address.
@@ -282,7 +289,7 @@ public final class WeirServer: Sendable {
     public func reload() {
         notifier.reloading()
         security.reload(onlyChanged: false, configuration.log)
-        accessLog?.reopen()
+        accessLog?.open()
         notifier.ready()
     }
 

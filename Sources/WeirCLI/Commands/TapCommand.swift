@@ -111,7 +111,7 @@ struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace", abstract: "Shows what a server still has about the calls of a trace.",
         discussion: """
-            Each event loop of a server keeps its latest calls that had a traceparent header \
+            Each event loop of a server keeps its latest calls that belong to a trace \
             (weir serve --limit max-traced-calls=N). Messages of statuses and addresses of clients \
             are masked without --reveal-secrets. The command exits with 1 if the server has no \
             call of the trace.

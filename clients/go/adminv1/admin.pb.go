@@ -9587,7 +9587,7 @@ type CallRecord struct {
 	ShardPoint *uint64 `protobuf:"fixed64,18,opt,name=shard_point,json=shardPoint,proto3,oneof" json:"shard_point,omitempty"`
 	// The revision of the endpoint, whose policy decided the backend.
 	Revision uint64 `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"`
-	// 32 hexadecimal digits; empty if the client sent no valid trace context.
+	// 32 hexadecimal digits; empty if the call belongs to no trace.
 	TraceId string `protobuf:"bytes,20,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	// 16 hexadecimal digits.
 	SpanId string `protobuf:"bytes,21,opt,name=span_id,json=spanId,proto3" json:"span_id,omitempty"`

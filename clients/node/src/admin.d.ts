@@ -1392,7 +1392,7 @@ export interface CallRecord {
   shardPoint?: Int64;
   /** The revision of the endpoint, whose policy decided the backend. */
   revision: Int64;
-  /** 32 hexadecimal digits; empty if the client sent no valid trace context. */
+  /** 32 hexadecimal digits; empty if the call belongs to no trace. */
   traceId: string;
   /** 16 hexadecimal digits. */
   spanId: string;

@@ -5,9 +5,9 @@ internal import Testing
 
 @testable internal import Serving
 
-@Suite struct CallTapTests {
+@Suite struct CallObserverTests {
     /// Records what it observes.
-    private final class Tap: CallTap {
+    private final class Observer: CallObserver {
         var events: [String] = []
 
         func received(_ bytes: RawSpan, endStream: Bool) {
@@ -29,7 +29,7 @@ internal import Testing
     }
 
     @Test(
-        "A tap observes the request, the response and the end of a call, once each",
+        "An observer sees the request, the response and the end of a call, once each",
         arguments: [
             (
                 echo, false,
@@ -50,17 +50,17 @@ internal import Testing
         let source = TestSource()
         let call = loop.begin(
             source, .handler(Handler(method: method, isBlocking: false, maxMessageBytes: 100)))
-        let tap = Tap()
-        call.start(RequestHead(source.headers), tap: tap)
+        let observer = Observer()
+        call.start(RequestHead(source.headers), observer: observer)
         loop.embedded.advance(by: .milliseconds(2))
         call.requestArrived([0, 0].span.asBytes, endStream: false)
         call.requestArrived([0, 0, 1, 9].span.asBytes, endStream: true)
         if disconnects { call.streamClosed() }
-        #expect(tap.events == events)
+        #expect(observer.events == events)
         // Nothing follows the end.
         call.finish(RPCError(.unknown, "later"))
         call.streamClosed()
         loop.embedded.run()
-        #expect(tap.events == events)
+        #expect(observer.events == events)
     }
 }

@@ -1,7 +1,7 @@
 internal import GRPCWire
 
 /// Observes one call. The call never waits for it. Confined to its loop.
-protocol CallTap: AnyObject {
+protocol CallObserver: AnyObject {
     /// Request bytes from the client.
     func received(_ bytes: RawSpan, endStream: Bool)
     /// The response begins.
@@ -17,7 +17,7 @@ protocol CallTap: AnyObject {
     func ended(untraced call: LateCall)
 }
 
-extension CallTap {
+extension CallObserver {
     func began(_ trace: CallTrace) {}
     func ended(untraced call: LateCall) {}
 }
