@@ -16,6 +16,8 @@ internal import Traces
 package final class AccessLog: Sendable {
     /// The time for which lines are collected before they are written.
     private static let delay = DispatchTimeInterval.milliseconds(10)
+    /// The time between two attempts to open the file again.
+    private static let reopenInterval = Duration.seconds(1)
     /// The lines of one write.
     private static let linesPerWrite = 128
 
@@ -32,6 +34,8 @@ package final class AccessLog: Sendable {
         var isLosing = false
         /// The lost lines that the log of the server has reported, or that preceded a recovery.
         var knownLost: UInt64 = 0
+        /// When to try again to open a file that could not be opened again; nil if it need not be.
+        var reopensAt: ContinuousClock.Instant?
     }
 
     private let progress: Mutex<Progress>
@@ -60,19 +64,28 @@ package final class AccessLog: Sendable {
     package func open() { thread.async { self.openNow() } }
 
     private func openNow() {
-        drain()
+        writeQueue()
         progress.withLock { progress in
+            let isRetry = progress.reopensAt != nil
+            progress.reopensAt = nil
             guard let failure = progress.output.reopen() else { return }
             guard progress.output.isOpen else {
                 return report("the access log cannot be written", failure.reason, &progress)
             }
+            progress.reopensAt = .now + Self.reopenInterval
+            guard !isRetry else { return }
             log.error(
-                "the access log cannot be opened again, and the open file stays in use",
+                "the access log cannot be opened again; the open file stays in use until then",
                 metadata: metadata(failure.reason, progress))
         }
     }
 
     private func drain() {
+        if let due = progress.withLock(\.reopensAt), due <= .now { return openNow() }
+        writeQueue()
+    }
+
+    private func writeQueue() {
         var calls = queue.take(upTo: .max)[...]
         while !calls.isEmpty {
             write(calls.prefix(Self.linesPerWrite))

@@ -8,7 +8,8 @@ internal import Transport
 final class CollectorClient: Sendable {
     /// The largest response accepted; it has at most an error message.
     static let maxResponseBytes = 1 << 20
-    private static let connectTimeout = Duration.seconds(10)
+    /// As long as the end of a server waits, which cannot interrupt a connection attempt.
+    private static let connectTimeout = OTLPExport.stopTimeout
 
     private let collector: OTLPSettings.Collector
     private let client = Mutex<WeirClient?>(nil)

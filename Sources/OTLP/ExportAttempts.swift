@@ -65,8 +65,8 @@ struct ExportAttempts: Sendable {
 
     /// An attempt has ended.
     ///
-    /// - Parameter random: 0 to 1; a delay that the collector does not set is between half of its
-    ///   bound and its bound.
+    /// - Parameter random: 0 to 1; the delay is between half of its bound and its bound, or longer if
+    ///   the collector asks for that.
     mutating func ended(_ answer: ExportAnswer, random: Double) -> Next {
         attempts += 1
         switch answer {
@@ -79,13 +79,11 @@ struct ExportAttempts: Sendable {
             guard attempts < Self.maxAttempts else {
                 return .failed(reason: "\(reason) (\(attempts) attempts)")
             }
-            if let retryDelay {
-                return .retry(
-                    after: min(max(retryDelay, .zero), Self.maxRetryDelay), reason: reason)
-            }
             let share = min(max(random.isNaN ? 1 : random, 0), 1)
-            return .retry(
-                after: Self.delay.bound(before: attempts + 1) * (0.5 + share / 2), reason: reason)
+            let delay = Self.delay.bound(before: attempts + 1) * (0.5 + share / 2)
+            // A collector in trouble gets no more load because it asks for a shorter delay.
+            let asked = min(retryDelay ?? .zero, Self.maxRetryDelay)
+            return .retry(after: max(asked, delay), reason: reason)
         }
     }
 }

@@ -291,6 +291,9 @@ package final class DataPlane: Sendable {
         }
     }
 
+    /// Exports the late calls that wait.
+    package func finishTraces() async { _ = try? await onEachLoop { $0.loop.tracing?.finish() } }
+
     /// Closes all connections at once.
     package func closeConnections() async {
         _ = try? await onEachLoop { $0.closeAll() }

@@ -42,6 +42,14 @@ package struct LateRing<Element> {
         filled += 1
     }
 
+    /// Removes all calls, whatever the rate.
+    package mutating func takeAll() -> [Element] {
+        let taken = (0..<filled).compactMap { elements[(first + $0) % elements.count] }
+        elements = Array(repeating: nil, count: elements.count)
+        (first, filled) = (0, 0)
+        return taken
+    }
+
     /// Removes the oldest calls that the rate allows now.
     ///
     /// - Parameter now: nanoseconds of a clock that does not run backwards.

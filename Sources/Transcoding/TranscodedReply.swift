@@ -47,6 +47,8 @@ package struct TranscodedReply {
     private let conversion: ReplyConversion
     private let form: StreamForm
     private var phase = Phase.waiting
+    /// Why the response has failed; nil for one that has not.
+    package private(set) var failure: RPCError?
 
     package init(_ rule: TranscodedRule, _ schema: Schema, _ form: StreamForm) {
         self.rule = rule
@@ -148,6 +150,7 @@ package struct TranscodedReply {
     private mutating func fail(
         _ code: StatusCode, _ message: String, details: [UInt8]? = nil
     ) -> Output {
+        failure = RPCError(code, message)
         let status = StatusJSON.json(code, message, details: details, schema: schema)
         defer { phase = .ended }
         guard case .streaming = phase else { return Self.failure(code, status) }

@@ -74,7 +74,7 @@ struct ExportOptions: ParsableArguments {
         help: ArgumentHelp(
             "The share of calls to trace if the caller did not decide, 0 to 1 (default: "
                 + "$OTEL_TRACES_SAMPLER and $OTEL_TRACES_SAMPLER_ARG, or 0).", valueName: "ratio"),
-        transform: Bounded.decimal(0...1))
+        transform: Bounded.share)
     var traceRatio: Double?
 
     @Option(
@@ -94,7 +94,8 @@ struct ExportOptions: ParsableArguments {
     func settings() throws(ValidationError) -> OTLPSettings? {
         let given: [OTLPOption: String?] = [
             .endpoint: otlp, .headers: otlpHeaders,
-            .timeout: otlpTimeout.map { "\(Int(($0 * 1_000).rounded()))" }, .compression: otlpCompression,
+            .timeout: otlpTimeout.map { "\(Int(($0 * 1_000).rounded()))" },
+            .compression: otlpCompression,
             .certificate: otlpCa, .clientCertificate: otlpCert, .clientKey: otlpKey,
             .serverName: otlpServerName, .serviceName: otlpServiceName,
             .attributes: otlpAttributes,

@@ -74,7 +74,7 @@ internal import Traces
         #expect(values["weir.endpoint"] == .stringValue("e"))
         #expect(values["weir.queue_ms"] == .doubleValue(1.5))
         #expect(values["weir.request_bytes"] == .intValue(.max))
-        #expect(values["weir.shard_point"] == .stringValue("ff"))
+        #expect(values["weir.shard_point"] == .stringValue("0x00000000000000ff"))
         #expect(values["weir.revision"] == .intValue(7))
         #expect(values["weir.shadow"] == .boolValue(true))
         #expect(values["weir.replica"] == nil)

@@ -129,10 +129,14 @@ internal import Transport
                 .drain(isIdle: true, closes: false), .reply(.keepAlive, .close),
                 .written(.close, hasInput: false, .close),
             ]),
-            // A drain during the response affects the next one.
+            // A drain during the response closes the connection after it, or after the next one.
             ([
                 .reply(.keepAlive, .keepAlive), .drain(isIdle: true, closes: false),
-                .written(.keepAlive, hasInput: false, .nextRequest),
+                .written(.keepAlive, hasInput: false, .close),
+            ]),
+            ([
+                .reply(.keepAlive, .keepAlive), .drain(isIdle: true, closes: false),
+                .written(.keepAlive, hasInput: true, .nextRequest),
                 .drain(isIdle: true, closes: true),
             ]),
         ] as [[Event]])

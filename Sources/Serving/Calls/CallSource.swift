@@ -17,8 +17,6 @@ protocol CallSource: AnyObject {
 
     /// The trace of the call that a shadow copy repeats; nil for a call that is not sampled.
     var primaryTrace: CallTrace? { get }
-    /// The name of the protocol in spans.
-    var system: String { get }
 
     /// The backend has read request bytes.
     func credit(_ bytes: Int)
@@ -34,6 +32,10 @@ protocol CallSource: AnyObject {
     ///
     /// - Parameter headers: those of a response that has not begun; nil for others.
     func ending(_ trailers: HeaderParts, headers: HeaderBlock?)
+    /// A successful response is complete.
+    ///
+    /// - Returns: why the client cannot receive it, which becomes the status of the call.
+    func complete() -> RPCError?
     /// The status is known.
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64)
 
@@ -48,8 +50,8 @@ protocol CallSource: AnyObject {
 extension CallSource {
     var isShadow: Bool { false }
     var primaryTrace: CallTrace? { nil }
-    var system: String { "grpc" }
     func ending(_ trailers: HeaderParts, headers: HeaderBlock?) {}
+    func complete() -> RPCError? { nil }
     func workBegan() {}
     func workEnded() {}
     func dropped(_ error: RPCError) {}

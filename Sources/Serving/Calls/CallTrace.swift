@@ -85,7 +85,7 @@ final class CallTrace {
         isNextTransparent = code == nil
         if code != nil { attempts += 1 }
         let code = code ?? .unavailable
-        var attributes = EndedCall.attributes("grpc", target.tracedMethod, code)
+        var attributes = EndedCall.attributes(.grpc, target.tracedMethod, code)
         let address = attempt.replica.address
         if let ip = address.ipAddress {
             attributes.append(Attribute("server.address", attempt.replica.host ?? ip))

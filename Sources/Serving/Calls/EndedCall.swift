@@ -18,8 +18,8 @@ struct EndedCall {
     let peer: Peer
     /// The value of `:authority`; empty without one.
     let authority: String
-    /// `grpc` or `connectrpc`.
-    let system: String
+    /// How the client called.
+    let form: CallRecord.Form
     /// The point of the shard key, never the key; nil without one.
     let shardPoint: UInt64?
     let attempts: Int
@@ -32,7 +32,7 @@ struct EndedCall {
         late: String? = nil, wall: UInt64
     ) -> TraceSpan {
         let key = target.key
-        var attributes = Self.attributes(system, target.tracedMethod, code)
+        var attributes = Self.attributes(form, target.tracedMethod, code)
         attributes += Attribute.address("server", authority)
         attributes += Attribute.address("network.peer", peer.text)
         if !key.endpoint.isEmpty {
@@ -68,7 +68,10 @@ struct EndedCall {
     }
 
     /// What every span of a call states; `error.type` only for a failure.
-    static func attributes(_ system: String, _ method: String, _ code: StatusCode) -> [Attribute] {
+    static func attributes(
+        _ form: CallRecord.Form, _ method: String, _ code: StatusCode
+    ) -> [Attribute] {
+        let system = form == .connect ? "connectrpc" : "grpc"
         let status = code.counted.description
         return [
             Attribute("rpc.system.name", system), Attribute("rpc.method", method),

@@ -36,14 +36,18 @@ extension ServerCall {
 }
 
 extension LoopState {
-    /// Records a request that is refused before a backend is chosen.
+    /// Records and traces a request that is refused before a backend is chosen.
     ///
-    /// - Parameter endpoint: empty if none matches.
-    func recordRefusal(
+    /// - Parameters:
+    ///   - endpoint: empty if none matches.
+    ///   - target: one of the targets of its path; nil if its path matches none.
+    func refused(
         _ error: RPCError, of method: @autoclosure () -> String, at endpoint: String = "",
-        _ form: CallRecord.Form, _ headers: HeaderBlock, _ peer: Peer
+        target: Target? = nil, _ form: CallRecord.Form, _ headers: HeaderBlock, _ peer: Peer
     ) {
-        guard let open = recorder.begin(TraceHeaders.context(in: headers), at: now) else { return }
+        let span = tracing?.refused(error, headers, target, from: peer, at: now, form)
+        guard let open = recorder.begin(span ?? TraceHeaders.context(in: headers), at: now)
+        else { return }
         recorder.end(open, failed: error.code.isServerFault, at: now) { record in
             record.form = form
             record.endpoint = endpoint

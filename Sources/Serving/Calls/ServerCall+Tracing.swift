@@ -36,7 +36,7 @@ extension ServerCall {
             target: target, code: code, message: message, startedAt: startedAt,
             nanoseconds: nanoseconds, peer: peer,
             authority: headers.first(.authority).map { headers.text($0) } ?? "",
-            system: source?.system ?? "grpc", shardPoint: shardPoint, attempts: attempts,
+            form: source?.recordForm ?? .grpc, shardPoint: shardPoint, attempts: attempts,
             replica: lastReplica)
     }
 }
@@ -44,27 +44,29 @@ extension ServerCall {
 extension LoopTracing {
     /// A request that is answered without a call has a span too, if its caller has sampled it.
     ///
-    /// - Parameter target: one of the targets of its path; nil if its path matches none.
+    /// - Returns: the span; nil without one.
     func refused(
         _ error: RPCError, _ headers: HeaderBlock, _ target: Target?, from peer: Peer,
-        at now: UInt64, system: String = "grpc"
-    ) {
+        at now: UInt64, _ form: CallRecord.Form
+    ) -> TraceContext? {
         guard let caller = TraceHeaders.context(in: headers), caller.isSampled,
             sampler.samples(caller, newTrace: caller.traceID)
-        else { return }
+        else { return nil }
         let method = target?.tracedMethod ?? "_OTHER"
-        var attributes = EndedCall.attributes(system, method, error.code)
+        var attributes = EndedCall.attributes(form, method, error.code)
         attributes += Attribute.address(
             "server", headers.first(.authority).map { headers.text($0) } ?? "")
         attributes += Attribute.address("network.peer", peer.text)
         if let target { attributes.append(Attribute("weir.endpoint", target.key.endpoint)) }
         let time = wall &+ now
+        let context = caller.at(newSpan())
         queue.append(
             TraceSpan(
-                caller.at(newSpan()), parent: caller.spanID, parentIsRemote: true,
+                context, parent: caller.spanID, parentIsRemote: true,
                 state: TraceHeaders.state(in: headers), name: method, kind: .server,
                 startedAt: time, endedAt: time,
                 status: EndedCall.status(error.code, error.message), attributes: attributes))
+        return context
     }
 }
 

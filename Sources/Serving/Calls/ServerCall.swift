@@ -353,6 +353,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private func ended(
         _ code: StatusCode, _ message: @autoclosure () -> String, byClient: Bool = false
     ) {
+        if code == .ok, isCounted, let failure = source?.complete() {
+            return ended(failure.code, failure.message)
+        }
         if let deadlineToken { loop.deadlines.clear(deadlineToken) }
         deadlineToken = nil
         deadline = nil

@@ -241,6 +241,8 @@ struct HTTP1Machine: ~Copyable {
             phase = .lingering
             return .linger
         }
+        // The drain began after the response had announced that the connection persists.
+        guard !closesAfterResponse || hasInput else { return .close }
         phase = .receiving
         unreadBytes = 0
         activeAt = now

@@ -184,14 +184,15 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             let error = unrouted(request, path, headers)
             if servedPort.servesEndpoints {
                 router.countUnrouted()
-                loop.recordRefusal(error, of: headers.text(path), .grpc, headers, peer)
+                loop.refused(error, of: headers.text(path), .grpc, headers, peer)
             }
             return refuse(stream, error)
         }
         if let error = resolved.refusal(on: loop, at: readTime) {
-            loop.recordRefusal(
-                error, of: resolved.text, at: resolved.endpoint, .grpc, headers, peer)
-            return refuse(stream, error, resolved.destinations.first?.target)
+            loop.refused(
+                error, of: resolved.text, at: resolved.endpoint,
+                target: resolved.destinations.first?.target, .grpc, headers, peer)
+            return refuse(stream, error)
         }
         let choice = request.withShardKey(in: headers) {
             resolved.choose(shardKey: $0, &loop.context.random)
@@ -285,6 +286,10 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         // The method and the content type may be missing.
         let hasOtherType = headers.first(.contentType) != nil && !request.isGRPC
         guard hasOtherType || headers.count > 0 && !request.isPost else {
+            if servedPort.servesEndpoints {
+                let path = headers.first(.path).map { headers.text($0) } ?? ""
+                loop.refused(error, of: path, .grpc, headers, peer)
+            }
             return refuse(stream, error)
         }
         addPlainHTTP(stream, headers).refuse(HTTPRefusal(431, reason))
@@ -317,8 +322,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     }
 
     /// Answers a gRPC request without a call.
-    private func refuse(_ stream: HTTP2Stream, _ error: RPCError, _ target: Target? = nil) {
-        loop.tracing?.refused(error, session.headers(of: stream), target, from: peer, at: readTime)
+    private func refuse(_ stream: HTTP2Stream, _ error: RPCError) {
         var headers = HeaderBlock([
             ":status": "200", "content-type": ContentType.grpc,
             "grpc-status": "\(error.code.rawValue)",

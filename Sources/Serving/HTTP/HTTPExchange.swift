@@ -93,7 +93,7 @@ final class HTTPExchange: WebClient {
                 (isData ? "no endpoint matches" : "this port has no method with")
                     + " the path \(head.target.path.quoted)")
             if isData {
-                router.loop.recordRefusal(
+                router.loop.refused(
                     error, of: head.target.path, form.recordForm, WebHeaders.traceParent(head),
                     client?.peer ?? Peer())
             }

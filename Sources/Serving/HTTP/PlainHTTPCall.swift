@@ -22,8 +22,8 @@ final class PlainHTTPCall: CallSource {
     private let router: Router
     private var call: ServerCall?
     private var body: BodyCollector
-    /// Why the backend's response is invalid, if this is known before its end.
-    private var refusal: HTTPRefusal?
+    /// The backend's response, or why it is invalid.
+    private var response: Result<HTTPReply, HTTPRefusal>?
     private var reply: ((HTTPReply) -> Void)?
 
     /// Begins the call for a request.
@@ -42,7 +42,7 @@ final class PlainHTTPCall: CallSource {
             }
             router.countUnrouted()
             let error = refusal(of: request)
-            router.loop.recordRefusal(error, request)
+            router.loop.refused(error, request)
             reply(HTTPReply(error))
             return nil
         }
@@ -52,7 +52,7 @@ final class PlainHTTPCall: CallSource {
         }
         let path = router.resolveServe(endpoint)
         if let error = path.refusal(on: router.loop, at: now) {
-            router.loop.recordRefusal(error, request, at: endpoint.name)
+            router.loop.refused(error, request, at: endpoint.name)
             reply(HTTPReply(error))
             return nil
         }
@@ -174,7 +174,7 @@ final class PlainHTTPCall: CallSource {
         case .overload(let error): call?.finish(error)
         case .tooLarge:
             let refusal = tooLarge(call?.target)
-            self.refusal = refusal
+            response = .failure(refusal)
             call?.finish(refusal.error)
         }
     }
@@ -196,54 +196,57 @@ final class PlainHTTPCall: CallSource {
         defer { body.drop() }
         guard let reply else { return }
         self.reply = nil
-        var response =
-            if let refusal {
-                HTTPReply(refusal)
-            } else if code == .ok {
-                response(of: target)
-            } else {
-                HTTPReply(RPCError(code, message))
+        var answer =
+            switch response {
+            case .success(let response) where code == .ok: response
+            case .failure(let refusal): HTTPReply(refusal)
+            default: HTTPReply(RPCError(code, message))
             }
         if let names = target?.nameTrailers {
-            response.headers += names.pairs
+            answer.headers += names.pairs
         }
-        reply(response)
+        reply(answer)
+    }
+
+    func complete() -> RPCError? {
+        do throws(HTTPRefusal) {
+            response = .success(try response(of: call?.target))
+            return nil
+        } catch {
+            response = .failure(error)
+            return error.error
+        }
     }
 
     /// The response for the client, from the backend's message.
-    private func response(of target: Target?) -> HTTPReply {
+    private func response(of target: Target?) throws(HTTPRefusal) -> HTTPReply {
         let body = body.bytes
         guard let payload = MessagePrefix.onlyPayload(in: body.rawSpan) else {
-            return unusable("it must be one message without compression")
+            throw unusable("it must be one message without compression")
         }
         let message: Weir_V1_CallResponse
         do throws(MessageError) {
             message = try Weir_V1_CallResponse(serializedBytes: payload)
         } catch {
-            return unusable(error.description)
+            throw unusable(error.description)
         }
         guard message.payload.count <= router.loop.limits.maxMessageBytes else {
-            return HTTPReply(tooLarge(target))
+            throw tooLarge(target)
         }
-        do throws(HTTPRefusal) {
-            return try HTTPReply(message, from: target?.key.backend ?? "", router.loop.limits)
-        } catch {
-            return HTTPReply(error)
-        }
+        return try HTTPReply(message, from: target?.key.backend ?? "", router.loop.limits)
     }
 
-    private func unusable(_ reason: String) -> HTTPReply {
-        HTTPReply(
-            HTTPRefusal(502, "the backend's response is not a weir.v1.CallResponse: \(reason)"))
+    private func unusable(_ reason: String) -> HTTPRefusal {
+        HTTPRefusal(502, "the backend's response is not a weir.v1.CallResponse: \(reason)")
     }
 }
 
 extension LoopState {
-    /// Records a plain HTTP request that is refused before a backend is chosen.
-    fileprivate func recordRefusal(
+    /// Records and traces a plain HTTP request that is refused before a backend is chosen.
+    fileprivate func refused(
         _ error: RPCError, _ request: HTTPRequest, at endpoint: String = ""
     ) {
-        recordRefusal(
+        refused(
             error, of: request.path, at: endpoint, .http, WebHeaders.traceParent(request.head),
             request.peer)
     }

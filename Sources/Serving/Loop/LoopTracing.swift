@@ -65,13 +65,20 @@ final class LoopTracing {
         release()
     }
 
+    /// Exports the calls that wait, because the server ends.
+    func finish() { export(ring.takeAll()) }
+
     private func release() {
-        for (call, reason) in ring.take(at: context.now) {
-            queue.append(call.span(of: newTrace(), newSpan(), reason))
-        }
+        export(ring.take(at: context.now))
         guard !ring.isEmpty else { return isReleasing = false }
         let tracing = NIOLoopBound(self, eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: Self.releaseInterval) { tracing.value.release() }
+    }
+
+    private func export(_ calls: [(any LateSpan, LateReason)]) {
+        for (call, reason) in calls {
+            queue.append(call.span(of: newTrace(), newSpan(), reason))
+        }
     }
 }
 

@@ -9,7 +9,6 @@ internal import Transport
 /// Source: "Connect Protocol Reference", "Unary RPCs".
 struct ConnectUnaryForm: WebForm {
     let recordForm = CallRecord.Form.connect
-    var system: String { "connectrpc" }
 
     private let codec: MessageCodec
     private let isGet: Bool
@@ -20,6 +19,8 @@ struct ConnectUnaryForm: WebForm {
     private var head = WebHead()
     /// The frames of the response.
     private var frames: [UInt8] = []
+    /// The message of a complete response.
+    private var message: (bytes: [UInt8], isCompressed: Bool) = ([], false)
     /// Whether the method cannot be called with GET.
     private var needsPost = false
 
@@ -75,22 +76,20 @@ struct ConnectUnaryForm: WebForm {
         return .bytes([])
     }
 
+    mutating func complete(_ schema: MethodSchema?) throws(RPCError) {
+        message = try message(schema)
+        frames = []
+    }
+
     mutating func end(_ end: WebEnd, _ schema: MethodSchema?) -> WebOutput {
         var end = end
         if end.headers.isEmpty { end.headers = head.fields }
         guard end.error == nil else { return errorOutput(end) }
-        do throws(RPCError) {
-            let message = try message(schema)
-            var fields = Self.fields(end)
-            if message.isCompressed { fields.append(("content-encoding", "gzip")) }
-            return WebOutput(
-                head: .init(
-                    contentType: WebContentType(.connectUnary, codec).text, fields: fields),
-                body: message.bytes, isLast: true)
-        } catch {
-            end.error = error
-            return errorOutput(end)
-        }
+        var fields = Self.fields(end)
+        if message.isCompressed { fields.append(("content-encoding", "gzip")) }
+        return WebOutput(
+            head: .init(contentType: WebContentType(.connectUnary, codec).text, fields: fields),
+            body: message.bytes, isLast: true)
     }
 
     /// The only message of the response, in the codec of the client.
@@ -148,7 +147,6 @@ struct ConnectUnaryForm: WebForm {
 /// Source: "Connect Protocol Reference", "Streaming RPCs".
 struct ConnectStreamForm: WebForm {
     let recordForm = CallRecord.Form.connect
-    var system: String { "connectrpc" }
 
     private let contentType: WebContentType
     private var requestBody: WebRequestBody

@@ -22,6 +22,8 @@ struct TranscodedForm: WebForm {
     private var body: [UInt8] = []
     private var deframer: Deframer
     private var reply: TranscodedReply?
+    /// The end of a successful response.
+    private var completed: TranscodedReply.Output?
     /// The fields of a response: those of the head, and the name of the backend.
     private var fields: [HTTPFields.Field] = []
     private var backend: [HTTPFields.Field] = []
@@ -146,12 +148,21 @@ struct TranscodedForm: WebForm {
         KnownHeader.retryPushback.name,
     ]
 
+    mutating func complete(_ schema: MethodSchema?) throws(RPCError) {
+        guard var reply else { return }
+        completed = reply.ended(.ok, "")
+        self.reply = reply
+        if let failure = reply.failure { throw failure }
+    }
+
     mutating func end(_ end: WebEnd, _ schema: MethodSchema?) -> WebOutput {
         let details = end.trailers.first { $0.name == ConnectError.detailsName }?.value
         let code = end.error?.code ?? .ok
         let message = end.error?.message ?? ""
         let part: TranscodedReply.Output
-        if var reply {
+        if let completed {
+            part = completed
+        } else if var reply {
             part = reply.ended(code, message, details: details.flatMap { Base64.decode($0.utf8) })
             self.reply = reply
         } else {

@@ -75,8 +75,6 @@ final class WebCall: CallSource {
 
     private var loop: LoopState { router.loop }
 
-    var system: String { form.system }
-
     /// Begins a call.
     ///
     /// - Parameter path: the method, resolved on the client's port.
@@ -87,12 +85,9 @@ final class WebCall: CallSource {
     ) -> WebCall? {
         if let error = path.refusal(on: router.loop, at: now) {
             var form = request.form
-            router.loop.tracing?.refused(
-                error, request.headers, path.destinations.first?.target, from: request.peer,
-                at: now, system: form.system)
-            router.loop.recordRefusal(
-                error, of: path.text, at: path.endpoint, form.recordForm, request.headers,
-                request.peer)
+            router.loop.refused(
+                error, of: path.text, at: path.endpoint, target: path.destinations.first?.target,
+                form.recordForm, request.headers, request.peer)
             refuse(.refusal(error), &form, client)
             return nil
         }
@@ -307,6 +302,15 @@ final class WebCall: CallSource {
     func ending(_ trailers: HeaderParts, headers: HeaderBlock?) {
         end.trailers = WebHeaders.metadata(trailers.joined)
         end.headers = headers.map(WebHeaders.metadata) ?? []
+    }
+
+    func complete() -> RPCError? {
+        do throws(RPCError) {
+            try form.complete(schema)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64) {

@@ -25,8 +25,6 @@ protocol WebForm {
     var heldBytes: Int { get }
     /// The form in records of calls.
     var recordForm: CallRecord.Form { get }
-    /// The name of the protocol in spans.
-    var system: String { get }
 
     /// Checks the method, once, before the first `request`.
     mutating func check(_ schema: MethodSchema) throws(RPCError)
@@ -40,13 +38,15 @@ protocol WebForm {
     mutating func began(_ head: WebHead) throws(RPCError) -> WebOutput
     /// Converts gRPC frames of the response.
     mutating func response(_ bytes: RawSpan, _ schema: MethodSchema?) throws(RPCError) -> WebBytes
+    /// A successful response is complete. An error becomes the status of the call.
+    mutating func complete(_ schema: MethodSchema?) throws(RPCError)
     /// The call has ended.
     mutating func end(_ end: WebEnd, _ schema: MethodSchema?) -> WebOutput
 }
 
 extension WebForm {
-    var system: String { "grpc" }
     mutating func check(_ schema: MethodSchema) throws(RPCError) {}
+    mutating func complete(_ schema: MethodSchema?) throws(RPCError) {}
 }
 
 /// Converted bytes.

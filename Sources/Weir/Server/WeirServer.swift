@@ -370,6 +370,7 @@ public final class WeirServer: Sendable {
         await controlPlane.endWatches()
         await dataPlane.closeConnections()
         // Includes the records of the calls that have just ended.
+        await dataPlane.finishTraces()
         await export?.stop()
         await controlPlane.stop()
         try await dataPlane.shutDown()

@@ -72,7 +72,7 @@ internal import Traces
                 $0.attemptBegan(on: "a", at: 110)
                 $0.attemptFailed(nil, at: 120)
             } _: {
-                phases($0) == [10, 90, 0] && $0.attempts == 1 && $0.replica == "a"
+                phases($0) == [10, 90, 0] && $0.attempts == 0 && $0.replica == "a"
                     && $0.failedAttempts.map(\.code) == [nil]
             },
             Step("a failure without an attempt") {
