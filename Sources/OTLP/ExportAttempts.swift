@@ -65,8 +65,8 @@ struct ExportAttempts: Sendable {
 
     /// An attempt has ended.
     ///
-    /// - Parameter random: 0 to 1; the delay is between half of its bound and its bound, or longer if
-    ///   the collector asks for that.
+    /// - Parameter random: 0 to 1; the delay is between half of its bound and its bound, or longer
+    ///   if the collector asks for that.
     mutating func ended(_ answer: ExportAnswer, random: Double) -> Next {
         attempts += 1
         switch answer {

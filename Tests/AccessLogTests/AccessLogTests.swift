@@ -96,6 +96,7 @@ internal import Traces
         #expect(other.lost == 3)
         try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
         other.open()
+        other.flush()
         append(4..<5, to: other)
         other.flush()
         #expect(try lines(path) == [4])

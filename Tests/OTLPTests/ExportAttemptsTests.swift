@@ -22,13 +22,14 @@ internal import Testing
                 == (retried ? .retry(after: .seconds(1), reason: "why") : .failed(reason: "why")))
     }
 
-    @Test("RESOURCE_EXHAUSTED is retried only with the collector's delay, which is bounded")
+    @Test("RESOURCE_EXHAUSTED is retried only with the collector's delay, which can only lengthen")
     func exhausted() {
         #expect(next(.resourceExhausted) == .failed(reason: "why"))
         for (asked, used) in [
-            (Duration.zero, Duration.zero), (.milliseconds(1), .milliseconds(1)),
-            (.seconds(-1), .zero), (.seconds(60), .seconds(60)), (.seconds(61), .seconds(60)),
-            (.seconds(Int64.max), .seconds(60)), (.seconds(Int64.min), .zero),
+            (Duration.zero, Duration.seconds(1)), (.milliseconds(999), .seconds(1)),
+            (.milliseconds(1_001), .milliseconds(1_001)), (.seconds(-1), .seconds(1)),
+            (.seconds(60), .seconds(60)), (.seconds(61), .seconds(60)),
+            (.seconds(Int64.max), .seconds(60)), (.seconds(Int64.min), .seconds(1)),
         ] {
             for code in [StatusCode.resourceExhausted, .unavailable] {
                 #expect(next(code, retryDelay: asked) == .retry(after: used, reason: "why"))

@@ -113,6 +113,28 @@ def test_retries_and_shadow_copies_have_lines(stubs, tmp_path):
     copies.close()
 
 
+def test_a_response_that_the_client_cannot_receive_is_no_success(tmp_path, stubs):
+    """A unary call of Connect whose backend sends two messages."""
+    path = tmp_path / "log"
+    hello_reply = stubs.hello.HelloReply(message="x").SerializeToString()
+    backend = ScriptedBackend(
+        lambda *_: [BEGIN, hello_reply, hello_reply, [("grpc-status", "0")]])
+    server = start_weir("--access-log", str(path))
+    tool(server, "backend", "create", "b", "--upstream", backend.address)
+    tool(server, "endpoint", "create", "e", "--route", "/s.S/", "--backend", "b")
+    client = web.HTTP1(server.data)
+    response = client.ask("POST", "/s.S/M", {
+        "content-type": "application/proto", "connect-protocol-version": "1"}, b"")
+    assert response.status == 501, response
+    (line,) = wait_lines(path, 1)
+    assert line["status"] == "UNIMPLEMENTED" and "2 messages" in line["message"]
+    assert 'grpc_status="UNIMPLEMENTED"' in requests.get(
+        f"http://{server.admin}/metrics", timeout=SECONDS).text
+    client.close()
+    assert server.stop() == 0
+    backend.close()
+
+
 def test_a_share_of_0_logs_only_failures(tmp_path, stubs):
     path = tmp_path / "access.log"
     server = start_demo("--access-log", str(path), "--access-log-share", "0")
@@ -195,11 +217,18 @@ def test_a_folder_that_is_removed_delays_no_call(stubs, tmp_path):
         hello(server, stubs)
     polled(lambda: metric(server, "weir_access_log_lines_total"), lambda written: written == 4)
     folder.mkdir()
-    os.kill(server.process.pid, signal.SIGHUP)
-    wait_for((folder / "access.log").exists)
+
+    def is_open():
+        hello(server, stubs)
+        return (folder / "access.log").exists()
+
+    # Without another SIGHUP.
+    wait_for(is_open)
     hello(server, stubs)
     wait_lines(folder / "access.log", 1)
     assert server.stop() == 0
+    errors = server.process.stderr.read()
+    assert errors.count("cannot be opened again") == 1 and "written again" not in errors
 
 
 def test_standard_output_without_a_reader_or_with_a_slow_one(stubs):

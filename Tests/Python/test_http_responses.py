@@ -1,11 +1,12 @@
 """Responses of backends to plain HTTP, over HTTP/1.1 and HTTP/2."""
 
+import json
 import time
 
 import pytest
 
 import weir
-from conftest import memory, start_weir
+from conftest import memory, start_weir, tool
 from http1 import Raw, send
 from test_http import LIMIT, ask, curl, http_client
 
@@ -34,6 +35,13 @@ def both(address, path="/answer"):
     return [(first.status, first.body), (second[0], second[2])]
 
 
+def failures(server):
+    """The calls that the statistics count as INTERNAL."""
+    rows = json.loads(tool(server, "stats", "--json").stdout)["backends"]
+    return sum(int(each["count"]) for row in rows for each in row.get("statuses", [])
+               if each["name"] == "INTERNAL")
+
+
 @pytest.mark.parametrize("fields, reason", [
     ({"content_type": "a\r\nx-injected: 1"}, "content_type"),
     ({"content_type": "a\0"}, "content_type"),
@@ -52,10 +60,12 @@ def both(address, path="/answer"):
 def test_an_invalid_response_of_a_backend_is_a_502_with_the_reason(answering, fields, reason):
     answering.response = weir.Response(
         **{"body": b"secret", "content_type": "text/plain", **fields})
+    before = failures(answering.server)
     for status, body in both(answering.address):
         assert status == 502
         assert b"backend 'answering'" in body and reason.encode() in body and b"secret" not in body
         assert len(body) < 1_000
+    assert failures(answering.server) == before + 2
 
 
 def test_headers_up_to_the_limit_reach_both_protocols(answering):

@@ -178,6 +178,10 @@ internal import Transport
                 start += size
             }
         }
+        var end = end
+        if end.error == nil {
+            do throws(RPCError) { try form.complete(schema) } catch { end.error = error }
+        }
         let output = form.end(end, schema)
         #expect(output.isLast)
         #expect(head == nil || output.head == nil, "two heads")
