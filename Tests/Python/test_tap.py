@@ -165,6 +165,7 @@ def test_a_time_limit_and_errors(demo):
         (["greeter", "--rate", "10001"], 64, "1 to 10000"),
         (["greeter", "--seconds", "0.09"], 64, "0.1 to 86400"),
         (["greeter", "--count", "0"], 64, "1 to 2147483647"),
+        (["greeter", "--key", ""], 64, "needs a shard key"),
         ([], 64, "endpoint"),
     ]:
         done = tool(demo, "tap", *arguments, check=False)

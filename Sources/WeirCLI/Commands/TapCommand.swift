@@ -33,7 +33,7 @@ struct TapCommand: AsyncParsableCommand {
     var status: [String] = []
 
     @Option(help: "Show only calls with this shard key (x-serve-shard-key).")
-    var key = ""
+    var key: String?
 
     @Flag(help: "Show shadow copies, too.")
     var shadows = false
@@ -63,11 +63,16 @@ struct TapCommand: AsyncParsableCommand {
 
     @OptionGroup var options: AdminOptions
 
+    func validate() throws {
+        // An unset variable of a script must not show all calls.
+        guard key != "" else { throw ValidationError("--key needs a shard key; it is empty") }
+    }
+
     func run() async throws {
         Output.exitWhenUnread()
         let request = Weir_Admin_V1_TapRequest(
             endpoint: endpoint, backends: backend, statuses: status.map { $0.uppercased() },
-            shardKey: Array(key.utf8), shadows: shadows, share: share, callsPerSecond: rate,
+            shardKey: Array((key ?? "").utf8), shadows: shadows, share: share, callsPerSecond: rate,
             revealSecrets: revealSecrets)
         let end = seconds.map { ContinuousClock.now + .seconds($0) }
         var lines = CallText.Lines()
