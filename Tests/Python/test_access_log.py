@@ -113,7 +113,7 @@ def test_retries_and_shadow_copies_have_lines(stubs, tmp_path):
     copies.close()
 
 
-def test_a_response_that_the_client_cannot_receive_is_no_success(tmp_path, stubs):
+def test_a_response_that_the_client_cannot_receive_counts_as_a_failure(tmp_path, stubs):
     """A unary call of Connect whose backend sends two messages."""
     path = tmp_path / "log"
     hello_reply = stubs.hello.HelloReply(message="x").SerializeToString()
