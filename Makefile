@@ -84,7 +84,7 @@ package-test: $(VENV)/installed ## Tries the packages of `make package` in a new
 	$(call install,debootstrap prometheus)
 	WEIR_PACKAGES=$(PACKAGES) $(VENV)/bin/python -m pytest -q -p no:cacheprovider Tests/Python/package.py
 
-test: deps-test $(VENV)/installed ## Runs all tests (20 minutes from a new clone).
+test: deps-test $(VENV)/installed ## Runs all tests (30 minutes from a new clone).
 	$(SWIFT) build --build-tests
 	$(UNPRIVILEGED) .build/$(SWIFT_TESTS)
 	$(MAKE) --no-print-directory docs check-protos check-contract
