@@ -68,7 +68,7 @@ def test_each_protocol_has_lines_with_all_fields(logged, stubs):
         first[f"{name}_ms"] for name in ("queue", "upstream", "response"))) < 0.01
     explained = tool(logged, "explain", GREETER, "--shard-key", "secret-key").stdout
     assert first["shard_point"] in explained
-    assert last["trace_id"] == TRACE and last["endpoint"] == "plain"
+    assert last["trace_id"] == TRACE and (last["endpoint"], last["method"]) == ("plain", "/plain")
     assert "secret-key" not in logged.log.read_text()
 
 

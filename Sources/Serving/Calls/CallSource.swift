@@ -14,6 +14,8 @@ protocol CallSource: AnyObject {
     var isShadow: Bool { get }
     /// How the client called.
     var recordForm: CallRecord.Form { get }
+    /// The path in records of calls, if it is not that of the method.
+    var recordPath: String? { get }
 
     /// The trace of the call that a shadow copy repeats; nil for a call that is not sampled.
     var primaryTrace: CallTrace? { get }
@@ -50,6 +52,7 @@ protocol CallSource: AnyObject {
 extension CallSource {
     var isShadow: Bool { false }
     var primaryTrace: CallTrace? { nil }
+    var recordPath: String? { nil }
     func ending(_ trailers: HeaderParts, headers: HeaderBlock?) {}
     func complete() -> RPCError? { nil }
     func workBegan() {}

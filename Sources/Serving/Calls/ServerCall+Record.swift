@@ -22,7 +22,7 @@ extension ServerCall {
             record.form = source?.recordForm ?? .grpc
             record.endpoint = target.key.endpoint
             record.backend = target.key.backend
-            record.method = CallRecord.kept(target.key.method)
+            record.method = CallRecord.kept(source?.recordPath ?? target.key.method)
             record.isShadow = isShadow
             record.code = code
             if code != .ok { record.message = CallRecord.kept(message()) }

@@ -19,6 +19,7 @@ final class PlainHTTPCall: CallSource {
     let headers: HeaderBlock
     let peer: Peer
     var recordForm: CallRecord.Form { .http }
+    let recordPath: String?
     private let router: Router
     private var call: ServerCall?
     private var body: BodyCollector
@@ -96,6 +97,7 @@ final class PlainHTTPCall: CallSource {
             MessagePrefix.byteCount)
         body = BodyCollector(router.loop, limit: overflow ? .max : limit)
         peer = request.peer
+        recordPath = request.path
         headers = Self.headers(request, endpoint: endpoint)
     }
 
