@@ -2,6 +2,7 @@ internal import GRPCClient
 internal import GRPCWire
 internal import Messages
 internal import Synchronization
+internal import Traces
 internal import Transport
 
 /// Calls one service of a collector.
@@ -24,7 +25,10 @@ final class CollectorClient: Sendable {
             metadata: collector.headers, timeout: collector.timeout)
         options.encoding = collector.usesGzip ? .gzip : .identity
         // Servers on the way, Weir included, must not record spans of the export itself.
-        options.metadata.add("traceparent", "00-\(Self.id(bytes: 16))-\(Self.id(bytes: 8))-00")
+        var random = SystemRandomNumberGenerator()
+        let unsampled = TraceContext(
+            traceID: TraceID(using: &random), spanID: SpanID(using: &random), flags: [])
+        options.metadata.add("traceparent", String(decoding: unsampled.parent, as: UTF8.self))
         self.options = options
     }
 
@@ -39,14 +43,6 @@ final class CollectorClient: Sendable {
             maxMessageBytes: Self.maxResponseBytes)
         client.withLock { $0 = opened }
         return tls?.warnings ?? []
-    }
-
-    /// An id that is not zero, in hexadecimal.
-    private static func id(bytes count: Int) -> String {
-        (0..<count).map { _ in
-            let byte = UInt8.random(in: 1...UInt8.max)
-            return (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }.joined()
     }
 
     func send(_ request: [UInt8]) async -> ExportAnswer {

@@ -11,9 +11,6 @@ extension String {
 extension Attribute {
     /// The point of a shard key on a ring, as text, because many readers round numbers over 2^53.
     package static func shardPoint(_ point: UInt64) -> Attribute {
-        let digits = String(point, radix: 16)
-        return Attribute(
-            "weir.shard_point",
-            "0x" + String(repeating: "0", count: 16 - digits.count) + digits)
+        Attribute("weir.shard_point", "0x" + Hex.text(point))
     }
 }

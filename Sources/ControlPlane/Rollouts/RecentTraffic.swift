@@ -52,7 +52,7 @@ extension ControlPlane {
             started[key.endpoint, default: 0] &+= calls.started
         }
         recentTraffic.add(started, at: .now)
-        await addRecentStats(figures, at: .now)
+        addRecentStats(figures, at: .now)
     }
 
     /// The requests per second of an endpoint in the last minute on all servers, as if each had as

@@ -4,6 +4,7 @@ internal import Messages
 internal import Rollouts
 internal import StateStores
 internal import TrafficPolicy
+internal import Transport
 
 internal import struct FoundationEssentials.Date
 
@@ -141,14 +142,14 @@ extension ControlState.TimedChange {
 ///                                       '--> failed
 /// ```
 struct RunningTimeBox {
-    /// The longest time between two attempts to revert.
-    static let longestDelay = Duration.seconds(60)
+    /// The times between two attempts to revert.
+    private static let delay = ExponentialDelay(initial: .seconds(1), maximum: .seconds(60))
 
     let change: ControlState.TimedChange
     private var box: TimeBox
     private var last: ContinuousClock.Instant
     private var hasPassed = false
-    private var delay = Duration.seconds(1)
+    private var attempts = 1
     private var nextAttempt: ContinuousClock.Instant?
 
     /// - Parameters:
@@ -170,8 +171,8 @@ struct RunningTimeBox {
 
     /// The weights could not be reverted.
     mutating func failed(now: ContinuousClock.Instant) {
-        nextAttempt = now + delay
-        delay = min(delay * 2, Self.longestDelay)
+        attempts += 1
+        nextAttempt = now + Self.delay.bound(before: attempts)
     }
 }
 

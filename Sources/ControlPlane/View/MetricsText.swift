@@ -1,3 +1,4 @@
+internal import Messages
 internal import Observability
 internal import Traces
 
@@ -81,10 +82,7 @@ struct MetricsText {
     private func suffix(_ exemplar: Exemplar) -> String {
         guard format == .openMetrics else { return "" }
         let milliseconds = exemplar.time / 1_000_000
-        let fraction = String(milliseconds % 1_000)
-        let time =
-            "\(milliseconds / 1_000)."
-            + String(repeating: "0", count: max(0, 3 - fraction.utf8.count)) + fraction
+        let time = "\(milliseconds / 1_000).\((milliseconds % 1_000).padded(3))"
         return " # {trace_id=\"\(exemplar.trace.traceID.hex)\","
             + "span_id=\"\(exemplar.trace.spanID.hex)\"} "
             + "\(Double(exemplar.nanoseconds) / 1e9) \(time)"

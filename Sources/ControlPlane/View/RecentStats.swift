@@ -2,26 +2,26 @@ internal import Messages
 internal import Observability
 internal import Serving
 
-/// The figures of the last minutes on this server, in spans, for those who look after a problem has
-/// begun.
+/// The figures of the last minutes on this server, in intervals, for those who look after a problem
+/// has begun.
 struct RecentStats: Sendable {
-    /// The time that the spans cover, in seconds.
+    /// The time that the intervals cover, in seconds.
     static let maxSeconds = 600
-    /// The most lines of all spans together: about 10 MB.
+    /// The most lines of all intervals together: about 10 MB.
     static let maxLines = 20_000
 
-    private struct Span {
+    private struct Interval {
         let end: ContinuousClock.Instant
         let stats: Weir_Admin_V1_Stats
     }
 
     /// In order.
-    private var spans: [Span] = []
+    private var intervals: [Interval] = []
     private var lines = 0
-    /// The totals at the end of the latest span.
+    /// The totals at the end of the latest interval.
     private(set) var latest: (figures: ServingFigures, end: ContinuousClock.Instant)?
 
-    /// Adds the span since the latest one.
+    /// Adds the interval since the latest one.
     ///
     /// - Parameter stats: nil for the first totals.
     mutating func add(
@@ -29,23 +29,23 @@ struct RecentStats: Sendable {
     ) {
         latest = (figures, now)
         if let stats {
-            spans.append(Span(end: now, stats: stats))
+            intervals.append(Interval(end: now, stats: stats))
             lines += stats.backends.count
         }
-        while let first = spans.first,
+        while let first = intervals.first,
             lines > Self.maxLines || now - first.end > .seconds(Self.maxSeconds)
         {
             lines -= first.stats.backends.count
-            spans.removeFirst()
+            intervals.removeFirst()
         }
     }
 
-    /// The spans that end after a time, in order.
+    /// The intervals that end after a time, in order.
     ///
     /// - Parameter endpoint: the endpoint to report; empty for all.
     func since(_ start: ContinuousClock.Instant, endpoint: String) -> [Weir_Admin_V1_Stats] {
-        spans.filter { $0.end > start }.map { span in
-            var stats = span.stats
+        intervals.filter { $0.end > start }.map { interval in
+            var stats = interval.stats
             if !endpoint.isEmpty { stats.backends.removeAll { $0.endpoint != endpoint } }
             return stats
         }
@@ -53,27 +53,28 @@ struct RecentStats: Sendable {
 }
 
 extension ControlPlane {
-    func addRecentStats(_ figures: ServingFigures, at now: ContinuousClock.Instant) async {
-        var stats: Weir_Admin_V1_Stats?
-        if let latest = recentStats.latest {
-            stats = views.current.stats(
-                figures.since(latest.figures), over: now - latest.end, endpoint: "")
-        }
-        recentStats.add(stats, figures: figures, at: now)
+    func addRecentStats(_ figures: ServingFigures, at now: ContinuousClock.Instant) {
+        recentStats.add(
+            statsSinceLatest(figures, at: now, endpoint: ""), figures: figures, at: now)
     }
 
-    /// The figures of the last seconds until now, in spans.
+    /// The figures of the last seconds until now, in intervals.
     func pastStats(
         seconds: Int, until figures: ServingFigures, at now: ContinuousClock.Instant,
         endpoint: String
     ) -> [Weir_Admin_V1_Stats] {
         guard seconds > 0 else { return [] }
-        var past = recentStats.since(now - .seconds(seconds), endpoint: endpoint)
-        if let latest = recentStats.latest, latest.end < now {
-            past.append(
-                views.current.stats(
-                    figures.since(latest.figures), over: now - latest.end, endpoint: endpoint))
-        }
-        return past
+        let rest = statsSinceLatest(figures, at: now, endpoint: endpoint)
+        return recentStats.since(now - .seconds(seconds), endpoint: endpoint)
+            + [rest].compactMap(\.self)
+    }
+
+    /// The figures since the latest interval; nil without one.
+    private func statsSinceLatest(
+        _ figures: ServingFigures, at now: ContinuousClock.Instant, endpoint: String
+    ) -> Weir_Admin_V1_Stats? {
+        guard let latest = recentStats.latest, latest.end < now else { return nil }
+        return views.current.stats(
+            figures.since(latest.figures), over: now - latest.end, endpoint: endpoint)
     }
 }

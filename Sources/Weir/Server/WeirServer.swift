@@ -4,7 +4,7 @@ internal import ControlPlane
 public import Logging
 internal import NIOCore
 public import OTLP
-package import Observability
+internal import Observability
 public import Serving
 internal import StateStores
 internal import Synchronization
@@ -73,10 +73,7 @@ public final class WeirServer: Sendable {
         public var log = Logger(label: "weir")
         /// The log of the calls of endpoints; nil for none.
         public var accessLog: AccessLogSettings?
-        /// Other receivers of the calls of the access log, for example an exporter. They need no
-        /// `accessLog`.
-        package var callQueues: [CallQueue] = []
-        /// The share of calls that `callQueues` receive without an `accessLog`.
+        /// The share of calls that `export` receives without an `accessLog`.
         package var callShare = 1.0
         /// Returns the number of lost log lines, for `weir_log_lines_lost_total` in `/metrics`; nil
         /// omits the metric.
@@ -124,9 +121,7 @@ public final class WeirServer: Sendable {
         }
         self.accessLog = accessLog
         var listeners = CallListeners()
-        listeners.logs =
-            configuration.callQueues
-            + [accessLog?.queue, export?.calls?.queue].compactMap { $0 }
+        listeners.logs = [accessLog?.queue, export?.calls?.queue].compactMap { $0 }
         listeners.share = configuration.accessLog?.share ?? configuration.callShare
         let traces = configuration.traces ?? Self.traces(configuration.export, export)
         spanQueue = traces?.queue
