@@ -31,7 +31,7 @@ package struct EndpointPolicy: Sendable {
             let salt = KeyHash.hash($0.backend, seed: 1)
             return SampledShadow(
                 backend: $0.backend, proportion: $0.proportion,
-                sampler: Sampler(proportion: $0.proportion, seed: seed ^ salt))
+                sampler: Sampler(seed: seed ^ salt, proportion: Proportion($0.proportion)))
         }
         let starts = intervals.map(\.start)
         self.starts = starts
@@ -86,28 +86,17 @@ package struct EndpointPolicy: Sendable {
     /// request of a session.
     package func isShadowed(_ shadow: Int, key: RawSpan) -> Bool {
         let sampler = shadows[shadow].sampler
-        return sampler.takes(KeyHash.hash(key, seed: sampler.seed))
+        return sampler.proportion.takes(KeyHash.hash(key, seed: sampler.seed))
     }
 
     /// Whether a request without a key is copied to a shadow, by a separate random draw.
     package func isShadowed(_ shadow: Int, using random: inout LoopRandom) -> Bool {
-        shadows[shadow].sampler.takes(random.next())
+        shadows[shadow].sampler.proportion.takesNext(of: &random)
     }
 }
 
 /// Selects a proportion of uniform points.
 struct Sampler: Sendable {
     let seed: UInt64
-    private let threshold: UInt64
-    private let takesAll: Bool
-
-    /// - Parameter proportion: NaN counts as 0.
-    init(proportion: Double, seed: UInt64) {
-        self.seed = seed
-        takesAll = proportion >= 1
-        // Below 1 a double is at most 1 - 2^-53, hence the product below 2^64.
-        threshold = proportion > 0 && !takesAll ? UInt64(proportion * 0x1p64) : 0
-    }
-
-    func takes(_ point: UInt64) -> Bool { takesAll || point < threshold }
+    let proportion: Proportion
 }

@@ -43,7 +43,7 @@ internal import Upstream
             noise: noise.map { share in
                 .init(
                     targets: [shadow(loop, "a"), shadow(loop, "b")],
-                    threshold: share >= 1 ? .max : 0)
+                    proportion: Proportion(share))
             }, limiter: limiter)
     }
 

@@ -3,6 +3,7 @@ internal import Messages
 internal import Observability
 internal import TestSupport
 internal import Testing
+internal import TrafficPolicy
 internal import Transport
 
 @testable internal import Serving
@@ -33,15 +34,14 @@ internal import Transport
     // MARK: EndpointShadows
 
     @Test(
-        "The share of copied requests with noise is a bound for random numbers",
-        arguments: [
-            (0, nil), (-1, nil), (0.5, UInt64(1) << 63), (1, UInt64.max), (7, UInt64.max),
-        ] as [(Double, UInt64?)])
-    func convertsNoise(share: Double, threshold: UInt64?) {
+        "Only a share above 0 of the copied requests has noise",
+        arguments: [(0, false), (-1, false), (.nan, false), (0.5, true), (1, true), (7, true)]
+            as [(Double, Bool)])
+    func noise(share: Double, expected: Bool) {
         let noise = RunningShadow(account("n"), limits: ShadowLimits(), includesOwn: true)
         let shadows = EndpointShadows([], noise: noise, noiseShare: share)
-        #expect((shadows.noise != nil) == (threshold != nil))
-        #expect(shadows.noiseThreshold == threshold ?? 0)
+        #expect((shadows.noise != nil) == expected)
+        #expect(shadows.noiseProportion.takes(0) == expected)
         #expect(EndpointShadows.none.noise == nil)
     }
 

@@ -1,5 +1,6 @@
 package import Observability
 internal import Synchronization
+internal import TrafficPolicy
 internal import Transport
 
 /// The open taps, and what all of them together may take from the loops.
@@ -90,11 +91,13 @@ package final class CallTapStream: Sendable {
     package let calls: AsyncStream<CallRecord>
     private let continuation: AsyncStream<CallRecord>.Continuation
     private let options: Options
+    private let share: Proportion
     private let all: OpenTaps
     private let state: Mutex<State>
 
     init(_ options: Options, _ all: OpenTaps, at now: UInt64) {
         self.options = options
+        share = Proportion(options.share)
         self.all = all
         let perSecond = Double(options.callsPerSecond)
         state = Mutex(
@@ -107,10 +110,7 @@ package final class CallTapStream: Sendable {
     func ended(_ call: CallRecord, at now: UInt64) {
         guard options.filter.accepts(call) else { return }
         state.withLock { state in
-            guard
-                options.share >= 1
-                    || Double.random(in: 0..<1, using: &state.generator) < options.share
-            else { return }
+            guard share.takesNext(of: &state.generator) else { return }
             let isAllowed = state.bucket.take(1, at: now) && all.takeCall(at: now)
             if isAllowed, case .enqueued = continuation.yield(call) { return }
             state.dropped += 1

@@ -18,7 +18,7 @@ final class ResolvedPath {
     /// For each destination, a second one that counts as a shadow.
     struct Noise {
         let targets: [ShadowTarget]
-        let threshold: UInt64
+        let proportion: Proportion
     }
 
     init(
@@ -96,7 +96,7 @@ final class ResolvedPath {
             mirror.add(shadows[index], primary: call.target)
         }
         guard mirror.hasCopies else { return nil }
-        if let noise, shadowLoop.loop.context.random.next() < noise.threshold {
+        if let noise, noise.proportion.takesNext(of: &shadowLoop.loop.context.random) {
             mirror.copy(to: noise.targets[choice.index])
         }
         mirror.enqueue()

@@ -213,7 +213,7 @@ final class Router: @unchecked Sendable {
             noise: endpoint.shadows.noise.map { shadow in
                 ResolvedPath.Noise(
                     targets: backends.map { shadowTarget(shadow, $0, $1) },
-                    threshold: endpoint.shadows.noiseThreshold)
+                    proportion: endpoint.shadows.noiseProportion)
             },
             limiter: endpoint.limiter)
     }

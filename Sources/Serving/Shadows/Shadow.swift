@@ -1,4 +1,5 @@
 package import Observability
+internal import TrafficPolicy
 
 /// The limits of a shadow, for all loops together.
 package struct ShadowLimits: Sendable, Equatable {
@@ -36,8 +37,8 @@ package struct EndpointShadows: Sendable {
     /// Second requests to the backend that answers the client. Their differences are independent of
     /// the shadows.
     let noise: RunningShadow?
-    /// The share of copied requests that get such a copy, as a bound for random numbers.
-    let noiseThreshold: UInt64
+    /// The copied requests that get such a copy.
+    let noiseProportion: Proportion
 
     package static let none = EndpointShadows([], noise: nil, noiseShare: 0)
 
@@ -45,6 +46,6 @@ package struct EndpointShadows: Sendable {
     package init(_ shadows: [RunningShadow], noise: RunningShadow?, noiseShare: Double) {
         self.shadows = shadows
         self.noise = noiseShare > 0 ? noise : nil
-        noiseThreshold = noiseShare >= 1 ? .max : UInt64(max(0, noiseShare) * 0x1p64)
+        noiseProportion = Proportion(noiseShare)
     }
 }
