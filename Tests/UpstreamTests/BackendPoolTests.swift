@@ -37,8 +37,8 @@ internal import Transport
     func waits() throws {
         try withPool { loop, _, pool in
             let (request, copy) = (Request(), Request(isShadow: true))
-            pool.submit(request)
-            pool.submit(copy)
+            pool.submit(request, at: pool.loop.now)
+            pool.submit(copy, at: pool.loop.now)
             #expect(copy.refusal?.message == "backend 'b' is not connected yet")
             #expect(request.ticket != nil && request.refusal == nil)
             loop.advance(by: .milliseconds(4_999))
@@ -52,7 +52,7 @@ internal import Transport
     func newTimeout() throws {
         try withPool { loop, set, pool in
             let request = Request()
-            pool.submit(request)
+            pool.submit(request, at: pool.loop.now)
             loop.advance(by: .milliseconds(100))
             var options = BackendOptions()
             options.waitTimeout = .milliseconds(300)
@@ -69,13 +69,13 @@ internal import Transport
     func retiresAfterLine() throws {
         try withPool { loop, _, pool in
             let request = Request()
-            pool.submit(request)
+            pool.submit(request, at: pool.loop.now)
             pool.retire()
             #expect(request.refusal == nil)
             loop.advance(by: .seconds(5))
             #expect(request.refusal?.code == .unavailable)
             let late = Request()
-            pool.submit(late)
+            pool.submit(late, at: pool.loop.now)
             #expect(late.refusal?.code == .unavailable)
         }
     }
@@ -84,7 +84,7 @@ internal import Transport
     func staysClosed() throws {
         try withPool { loop, set, pool in
             let request = Request()
-            pool.submit(request)
+            pool.submit(request, at: pool.loop.now)
             pool.retire()
             pool.leave(try #require(request.ticket))
             let path = "/run/weir-test-replica.sock"

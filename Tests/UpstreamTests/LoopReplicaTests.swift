@@ -51,12 +51,15 @@ internal import Weir
         let (first, second) = (Request(), Request())
         try await loop.submit {
             let pool = pools.pool(for: set)
-            pool.submit(first)
-            pool.submit(second)
+            pool.submit(first, at: pool.loop.now)
+            pool.submit(second, at: pool.loop.now)
         }.get()
         let lease = try #require(first.lease.withLock { $0 })
         #expect(second.lease.withLock { $0 == nil } && set.requestsInFlight == 1)
-        try await loop.submit { pools.pool(for: set).giveBack(lease, .ok, failure: nil) }.get()
+        try await loop.submit {
+            let pool = pools.pool(for: set)
+            pool.giveBack(lease, .ok, failure: nil, at: pool.loop.now)
+        }.get()
         #expect(second.lease.withLock { $0 != nil } && set.requestsInFlight == 1)
 
         try await server.shutDown()

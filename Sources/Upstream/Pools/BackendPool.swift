@@ -22,7 +22,7 @@ package final class BackendPool: @unchecked Sendable {
     package struct Lease {
         let member: LoopReplica
         package let connection: ClientConnection
-        let startedAt: UInt64
+        package let startedAt: UInt64
 
         /// The replica that the request is sent to.
         package var replica: Replica { member.replica }
@@ -152,15 +152,17 @@ package final class BackendPool: @unchecked Sendable {
     // MARK: Requests
 
     /// Sends a request to a replica, now or when there is a free slot.
-    package func submit(_ request: any PoolRequest) {
-        switch machine.hasWaiting ? .obstacle(.full) : place(request) {
+    ///
+    /// - Parameter now: nanoseconds of the loop's clock.
+    package func submit(_ request: any PoolRequest, at now: UInt64) {
+        switch machine.hasWaiting ? .obstacle(.full) : place(request, at: now) {
         case .lease(let lease):
             machine.placed(isShadow: request.isShadow)
             request.begin(on: lease)
         case .obstacle(let obstacle) where request.isShadow:
             request.refused(error(machine.copyNotPlaced(obstacle)))
         case .obstacle(let obstacle):
-            switch machine.notPlaced(request, obstacle, now: loop.now) {
+            switch machine.notPlaced(request, obstacle, now: now) {
             case .refuse(let refusal): request.refused(error(refusal))
             case .wait(let ticket):
                 set.waiting.add(1, ordering: .relaxed)
@@ -194,16 +196,18 @@ package final class BackendPool: @unchecked Sendable {
     /// - Parameters:
     ///   - code: nil if the caller cancelled the request.
     ///   - failure: what counts against the replica.
-    package func giveBack(_ lease: Lease, _ code: StatusCode?, failure: String?) {
+    ///   - now: nanoseconds of the loop's clock.
+    package func giveBack(
+        _ lease: Lease, _ code: StatusCode?, failure: String?, at now: UInt64
+    ) {
         lease.member.release()
         set.inFlight.subtract(1, ordering: .relaxed)
         if let code {
-            let time = loop.now
-            lease.member.figures.record(code, nanoseconds: time &- lease.startedAt)
+            lease.member.figures.record(code, nanoseconds: now &- lease.startedAt)
             let count = lease.member.replica.finished(failure: failure)
             if let failure, machine.ejects(consecutiveFailures: count) {
                 set.eject(
-                    lease.member.replica, at: time,
+                    lease.member.replica, at: now,
                     because: "\(count) consecutive failures, the last one: \(failure)")
             }
         }
@@ -226,7 +230,7 @@ package final class BackendPool: @unchecked Sendable {
 
     // MARK: Placement
 
-    private func place(_ request: any PoolRequest) -> Placement {
+    private func place(_ request: any PoolRequest, at now: UInt64) -> Placement {
         if let obstacle = machine.obstacle {
             for member in members { member.connectIfPossible() }
             // `connectIfPossible` may have started a connection.
@@ -234,14 +238,16 @@ package final class BackendPool: @unchecked Sendable {
             return .obstacle(machine.obstacle ?? obstacle)
         }
         let count = set.inFlight.add(1, ordering: .relaxed).newValue
-        if !machine.exceedsLimit(inFlight: count), let lease = lease(for: request, count) {
+        if !machine.exceedsLimit(inFlight: count), let lease = lease(for: request, count, at: now) {
             return .lease(lease)
         }
         set.inFlight.subtract(1, ordering: .relaxed)
         return .obstacle(.full)
     }
 
-    private func lease(for request: any PoolRequest, _ inFlight: Int) -> Lease? {
+    private func lease(
+        for request: any PoolRequest, _ inFlight: Int, at now: UInt64
+    ) -> Lease? {
         let failed = request.failedReplica.flatMap { failed in
             members.firstIndex { $0.replica === failed }
         }
@@ -249,16 +255,15 @@ package final class BackendPool: @unchecked Sendable {
         let first = machine.choice.first(
             point: request.replicaPoint, avoiding: failed, inFlight: inFlight,
             random: loop.random.next(), load: load)
-        if let first, let lease = lease(members[first]) { return lease }
+        if let first, let lease = lease(members[first], at: now) { return lease }
         // Rare: the chosen replica is full.
         for index in machine.choice.alternatives(avoiding: failed, load: load) {
-            if let lease = lease(members[index]) { return lease }
+            if let lease = lease(members[index], at: now) { return lease }
         }
         return nil
     }
 
-    private func lease(_ member: LoopReplica) -> Lease? {
-        let time = loop.now
+    private func lease(_ member: LoopReplica, at time: UInt64) -> Lease? {
         guard let connection = member.connectionWithRoom(),
             member.reserve(at: time, limit: options.maxRequestsPerReplica)
         else { return nil }
@@ -276,7 +281,7 @@ package final class BackendPool: @unchecked Sendable {
             closeIfUnused()
         }
         while let request = machine.firstWaiting {
-            switch place(request) {
+            switch place(request, at: loop.now) {
             case .lease(let lease):
                 machine.placedFirst()
                 set.waiting.subtract(1, ordering: .relaxed)
