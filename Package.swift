@@ -113,7 +113,7 @@ let package = Package(
         module("Rollouts", ["Evidence", "TrafficPolicy"]),
         module(
             "Observability",
-            ["Evidence", "Rollouts", "GRPCWire", "Messages", "Traces", "TrafficPolicy"]),
+            ["Evidence", "Rollouts", "GRPCWire", "Messages", "Traces", "TrafficPolicy", deque]),
 
         // Sockets, and what is built on them.
         module(
@@ -145,7 +145,7 @@ let package = Package(
             ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
 
         module(
-            "AccessLog",
+            "Logs",
             [
                 "Observability", "Transport", "Messages", "GRPCWire", "Traces", systemPackage,
                 logging,
@@ -182,7 +182,7 @@ let package = Package(
         module(
             "Weir",
             [
-                "AccessLog", "Console", "ControlPlane", "StateStores", "Serving", "Upstream",
+                "Console", "ControlPlane", "Logs", "StateStores", "Serving", "Upstream",
                 "GRPCClient", "OTLP", "Observability", "Webhooks", "Transport", "Traces",
                 "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore, systemPackage,
                 logging,
@@ -199,7 +199,8 @@ let package = Package(
         .executableTarget(
             name: "WeirCLI",
             dependencies: [
-                "Weir", "ControlPlane", "StateStores", "Serving", "Upstream", "OTLP", "Transport",
+                "Weir", "ControlPlane", "StateStores", "Serving", "Upstream", "OTLP", "Logs",
+                "Transport",
                 "HelloWorld", "Messages", "MessageYAML", "GRPCWire", "Rollouts", "CExecInfo",
                 systemPackage, arguments, logging,
             ],
@@ -256,8 +257,8 @@ let package = Package(
             ["OTLP", "Observability", "Traces", "Messages", "GRPCWire", "Transport", logging]),
         tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
         tests(
-            "AccessLogTests",
-            ["AccessLog", "Observability", "Messages", "Traces", "GRPCWire", logging]),
+            "LogsTests",
+            ["Logs", "Transport", "Observability", "Messages", "Traces", "GRPCWire", logging]),
         tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
@@ -292,7 +293,7 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "AccessLog", "ControlPlane", "OTLP", "StateStores", "Serving", "Transport",
+                "ControlPlane", "Logs", "OTLP", "StateStores", "Serving", "Transport",
                 "HTTP2Session", "GRPCWire", "Messages", "MessageYAML", "Observability",
                 "Rollouts", "Traces", "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),

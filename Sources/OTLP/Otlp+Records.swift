@@ -43,8 +43,7 @@ extension Otlp_LogRecord {
 
     init(_ call: CallRecord) {
         self.init()
-        let ended = UInt64(clamping: call.time).multipliedReportingOverflow(by: 1_000)
-        timeUnixNano = ended.overflow ? .max : ended.partialValue
+        timeUnixNano = call.endedAt
         observedTimeUnixNano = timeUnixNano
         severityNumber = call.code.isServerFault ? Self.error : Self.info
         severityText = call.code.isServerFault ? "ERROR" : "INFO"
@@ -59,33 +58,18 @@ extension Otlp_LogRecord {
 
     /// The fields of the access log, with the names and the forms of those of spans.
     private static func attributes(of call: CallRecord) -> [Attribute] {
-        var attributes = [
-            Attribute(
-                "rpc.method",
-                call.method.hasPrefix("/") ? "\(call.method.dropFirst())" : call.method),
-            Attribute("rpc.status_code", call.code.counted.description),
+        let method = call.method.hasPrefix("/") ? "\(call.method.dropFirst())" : call.method
+        let message = call.message.isEmpty ? [] : [Attribute("weir.message", call.message)]
+        return [
+            Attribute("rpc.method", method),
             Attribute("weir.protocol", call.form.rawValue),
-            Attribute("weir.attempts", call.attempts),
             Attribute("weir.duration_ms", milliseconds(call.phases.total)),
             Attribute("weir.queue_ms", milliseconds(call.phases.queue)),
             Attribute("weir.upstream_ms", milliseconds(call.phases.upstream)),
             Attribute("weir.response_ms", milliseconds(call.phases.response)),
             Attribute("weir.request_bytes", Int(clamping: call.requestBytes)),
             Attribute("weir.response_bytes", Int(clamping: call.responseBytes)),
-        ]
-        for (name, text) in [
-            ("weir.endpoint", call.endpoint), ("weir.backend", call.backend),
-            ("weir.replica", call.replica), ("weir.message", call.message),
-        ] where !text.isEmpty {
-            attributes.append(Attribute(name, text))
-        }
-        attributes += Attribute.address("network.peer", call.peer)
-        if let point = call.shardPoint { attributes.append(.shardPoint(point)) }
-        if call.revision > 0 {
-            attributes.append(Attribute("weir.revision", Int(clamping: call.revision)))
-        }
-        if call.isShadow { attributes.append(Attribute("weir.shadow", true)) }
-        return attributes
+        ] + call.attributes + message + Attribute.address("network.peer", call.peer)
     }
 
     private static func milliseconds(_ nanoseconds: UInt64) -> Attribute.Value {

@@ -252,7 +252,7 @@ package final class DataPlane: Sendable {
     /// The calls of a trace that the loops still have, in the order in which they ended.
     package func calls(of trace: TraceID) async throws -> [CallRecord] {
         try await onEachLoop { $0.loop.recorder.recent.calls(of: trace) }.flatMap { $0 }
-            .sorted { $0.time < $1.time }
+            .sorted { $0.endedAt < $1.endedAt }
     }
 
     /// Runs a function on every loop. Throws after `shutDown`.

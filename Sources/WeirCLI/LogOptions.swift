@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Logging
+internal import Logs
 
 /// The options of the log of `weir serve`.
 struct LogOptions: ParsableArguments {
@@ -33,7 +34,7 @@ struct LogOptions: ParsableArguments {
 
     /// Sends the log of the process to standard error.
     func install() {
-        LogWriter.standardError.format = logFormat
+        LogWriter.standardError.use(logFormat)
         LoggingSystem.bootstrap { [logLevel] in BackgroundLog(label: $0, level: logLevel) }
     }
 }

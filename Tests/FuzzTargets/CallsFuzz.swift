@@ -4,8 +4,8 @@ internal import Observability
 internal import Serving
 internal import Traces
 
-@testable internal import AccessLog
 @testable internal import ControlPlane
+@testable internal import Logs
 
 /// Calls with external text in their records.
 enum CallsFuzz {
@@ -16,8 +16,8 @@ enum CallsFuzz {
         (call.endpoint, call.backend, call.replica) = (text, text, text)
         (call.method, call.message, call.peer) = (text, text, text)
         call.code = StatusCode(rawValue: Int(bytes.first ?? 0))
-        call.time = bytes.reduce(0) { $0 &* 257 &+ Int64($1) }
-        call.phases.queue = UInt64(bitPattern: call.time)
+        call.endedAt = bytes.reduce(0) { $0 &* 257 &+ UInt64($1) }
+        call.phases.queue = call.endedAt
         call.shardPoint = call.phases.queue
         check(call)
         if let request = try? Weir_Admin_V1_TapRequest(serializedBytes: bytes),

@@ -59,7 +59,7 @@ internal import Traces
         var call = CallRecord()
         #expect(Otlp_LogRecord(call).traceId.isEmpty)
         #expect(Otlp_LogRecord(call).severityText == "INFO")
-        (call.time, call.method, call.code) = (9, "/p.S/M", .internalError)
+        (call.endedAt, call.method, call.code) = (9_000, "/p.S/M", .internalError)
         (call.endpoint, call.revision, call.isShadow) = ("e", 7, true)
         (call.requestBytes, call.shardPoint, call.trace) = (.max, 0xff, context)
         call.phases.queue = 1_500_000
@@ -78,12 +78,5 @@ internal import Traces
         #expect(values["weir.revision"] == .intValue(7))
         #expect(values["weir.shadow"] == .boolValue(true))
         #expect(values["weir.replica"] == nil)
-    }
-
-    @Test("The time of a call is bounded", arguments: [(-1, 0), (Int64.max, UInt64.max)])
-    func time(microseconds: Int64, nanoseconds: UInt64) {
-        var call = CallRecord()
-        call.time = microseconds
-        #expect(Otlp_LogRecord(call).timeUnixNano == nanoseconds)
     }
 }

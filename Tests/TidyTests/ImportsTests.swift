@@ -18,7 +18,7 @@ internal import Testing
             ["Evidence", "GRPCWire", "Messages", "Rollouts", "Traces", "TrafficPolicy"]
         ),
         ("Transport", ["GRPCWire", "HTTP2Session", "Traces"]),
-        ("AccessLog", ["GRPCWire", "Messages", "Observability", "Traces", "Transport"]),
+        ("Logs", ["GRPCWire", "Messages", "Observability", "Traces", "Transport"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
         (
             "OTLP",
@@ -52,7 +52,7 @@ internal import Testing
         (
             "Weir",
             [
-                "AccessLog", "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire",
+                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Logs",
                 "Messages", "OTLP", "Observability", "Serving", "StateStores", "Traces",
                 "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
@@ -65,8 +65,9 @@ internal import Testing
         (
             "WeirCLI",
             [
-                "CExecInfo", "ControlPlane", "GRPCWire", "HelloWorld", "MessageYAML", "Messages",
-                "OTLP", "Rollouts", "Serving", "StateStores", "Transport", "Upstream", "Weir",
+                "CExecInfo", "ControlPlane", "GRPCWire", "HelloWorld", "Logs", "MessageYAML",
+                "Messages", "OTLP", "Rollouts", "Serving", "StateStores", "Transport", "Upstream",
+                "Weir",
             ]
         ),
     ]
@@ -77,7 +78,7 @@ internal import Testing
         "Traces", "Transcoding",
     ]
     /// The modules of the system and of swift-collections that a pure module may import.
-    static let standard = ["Glibc", "Synchronization", "BasicContainers"]
+    static let standard = ["Glibc", "Synchronization", "BasicContainers", "DequeModule"]
 
     /// The modules that a file imports.
     static func imports(in file: Scanned) -> Set<String> {

@@ -114,7 +114,8 @@ extension CallTapStream.Options {
 
 extension Weir_Admin_V1_CallRecord {
     init(_ call: CallRecord, secrets: SecretValues) {
-        let (seconds, fraction) = call.time.quotientAndRemainder(dividingBy: 1_000_000)
+        let (seconds, fraction) = Int64(clamping: call.endedAt / 1_000)
+            .quotientAndRemainder(dividingBy: 1_000_000)
         func shown(_ text: String) -> String {
             if case .revealed = secrets { return text }
             return text.isEmpty ? "" : .masked

@@ -44,8 +44,8 @@ package struct CallRecord: Sendable {
     /// The bytes that are kept of a method and of a status message.
     package static let maxTextBytes = 512
 
-    /// When the call ended, in microseconds since 1970.
-    package var time: Int64 = 0
+    /// In nanoseconds since 1970.
+    package var endedAt: UInt64 = 0
     package var form = Form.grpc
     /// Empty if no endpoint matches.
     package var endpoint = ""
@@ -71,6 +71,8 @@ package struct CallRecord: Sendable {
     package var shardPoint: UInt64?
     /// The revision of the endpoint's policy, which decided the backend.
     package var revision: UInt64 = 0
+    /// Whether a rollout's candidate answered, rather than its baseline; nil without a rollout.
+    package var isCandidate: Bool?
     package var trace: TraceContext?
     /// The address of the client.
     package var peer = ""

@@ -37,7 +37,7 @@ final class CallTrace {
     private let links: [TraceSpan.Link]
     private let queue: SpanQueue
     /// Nanoseconds since 1970 at the zero of the loop's clock.
-    private let wall: UInt64
+    let wall: UInt64
     private var attempt: Attempt?
     /// Attempts that a replica may have processed.
     private var attempts = 0
@@ -85,7 +85,8 @@ final class CallTrace {
         isNextTransparent = code == nil
         if code != nil { attempts += 1 }
         let code = code ?? .unavailable
-        var attributes = EndedCall.attributes(.grpc, target.tracedMethod, code)
+        var attributes = CallRecord.attributes(.grpc, code)
+        attributes.append(Attribute("rpc.method", target.tracedMethod))
         let address = attempt.replica.address
         if let ip = address.ipAddress {
             attributes.append(Attribute("server.address", attempt.replica.host ?? ip))
@@ -111,12 +112,44 @@ final class CallTrace {
     }
 
     /// The call as an example of its latency.
-    func exemplar(_ nanoseconds: UInt64, _ now: UInt64) -> Exemplar {
+    func exemplar(_ nanoseconds: UInt64, endedAt now: UInt64) -> Exemplar {
         Exemplar(context, nanoseconds: nanoseconds, time: wall &+ now)
     }
 
     /// The call has ended, after its attempts.
     func ended(_ call: EndedCall) {
-        queue.append(call.span(context, parent: parent, state: state, links: links, wall: wall))
+        queue.append(call.span(context, parent: parent, state: state, links: links))
+    }
+}
+
+extension CallTrace {
+    /// Begins the trace of a call; nil if it is not sampled.
+    static func begin(_ call: ServerCall, _ tracing: LoopTracing) -> CallTrace? {
+        if call.isShadow { return beginCopy(call, tracing) }
+        let fields = call.requestHeaders
+        let caller = TraceHeaders.context(in: fields)
+        let fresh = tracing.newTrace()
+        guard tracing.sampler.samples(caller, newTrace: fresh),
+            // Probes of Weir's own services would be most of the traces.
+            caller?.isSampled == true || !call.target.key.endpoint.isEmpty
+        else { return nil }
+        let context = TraceContext(
+            traceID: caller?.traceID ?? fresh, spanID: tracing.newSpan(),
+            flags: caller?.flags.union(.sampled) ?? [.sampled, .random])
+        return CallTrace(
+            context, parent: caller?.spanID, state: TraceHeaders.state(in: fields),
+            continuesCaller: caller != nil, hasBinary: fields.first(.traceBinary) != nil,
+            links: [], tracing.queue, wall: call.loop.wallOffset(at: call.startedAt))
+    }
+
+    /// A shadow copy has a span without a parent, because no span waits for it. It links to the
+    /// span of the call.
+    private static func beginCopy(_ call: ServerCall, _ tracing: LoopTracing) -> CallTrace? {
+        guard let primary = call.source?.primaryTrace else { return nil }
+        return CallTrace(
+            primary.context.at(tracing.newSpan()), parent: nil,
+            state: primary.state, continuesCaller: primary.continuesCaller,
+            hasBinary: primary.hasBinary, links: [TraceSpan.Link(primary.context)],
+            tracing.queue, wall: call.loop.wallOffset(at: call.startedAt))
     }
 }

@@ -3,40 +3,90 @@ internal import HTTP2Session
 internal import Observability
 internal import Traces
 internal import Transport
+internal import Upstream
 
 extension ServerCall {
-    /// The call has a span of its own.
-    func recordBelongs(to trace: TraceContext) {
-        if record == nil, target.isRecorded {
-            record = loop.recorder.begin(trace, at: startedAt)
+    /// Begins the record of the call, and the trace of a sampled one.
+    func observe(_ headers: TraceHeaders) {
+        if target.isRecorded {
+            record = loop.recorder.begin(
+                headers.isPresent ? TraceHeaders.context(in: requestHeaders) : nil,
+                mayBeLate: target.slow != nil, at: startedAt)
         }
-        record?.trace = trace
+        guard headers.mayBeSampled || loop.samplesRoots, let tracing = loop.tracing,
+            let trace = CallTrace.begin(self, tracing)
+        else { return }
+        self.trace = trace
+        if record == nil { record = OpenRecord(trace.context, at: startedAt) }
+        record?.trace = trace.context
     }
 
-    /// Passes on the record of the call, whose status is known.
-    func end(
-        _ open: OpenRecord, _ code: StatusCode, _ message: () -> String, at now: UInt64
+    /// A replica receives the request.
+    func attemptBegan(on replica: Replica, at now: UInt64) {
+        record?.attemptBegan(on: replica.name, at: now)
+        trace?.attemptBegan(on: replica, at: now, using: &loop.context.random)
+    }
+
+    /// Passes on the record of the call, whose status is known, and its span.
+    func report(
+        _ open: OpenRecord, _ code: StatusCode, _ message: () -> String, at now: UInt64,
+        observer: (any CallObserver)?, byClient: Bool
     ) {
         record = nil
-        loop.recorder.end(open, failed: code.isServerFault, at: now) { record in
-            record.form = source?.recordForm ?? .grpc
-            record.endpoint = target.key.endpoint
-            record.backend = target.key.backend
-            record.method = CallRecord.kept(source?.recordPath ?? target.key.method)
-            record.isShadow = isShadow
-            record.code = code
-            if code != .ok { record.message = CallRecord.kept(message()) }
-            record.requestBytes = receivedBytes
-            record.responseBytes = sentBytes
-            record.shardPoint = shardPoint
-            record.revision = target.revision
-            record.peer = peer.text
+        let failed = code.isServerFault
+        let receivers =
+            target.isRecorded ? loop.recorder.receivers(of: open, failed: failed) : []
+        var reason: LateReason?
+        // A client that cancels a call does not make it interesting.
+        let mayBeLate = trace == nil && !byClient && target.slow != nil
+        if mayBeLate, let slow = target.slow {
+            let isSlow = slow.include(nanoseconds: now &- startedAt, at: now)
+            reason = failed ? .failed : isSlow ? .slow : nil
         }
+        let hasSpan = trace != nil || reason != nil || mayBeLate && observer != nil
+        guard hasSpan || !receivers.isEmpty else { return }
+        let record = ended(open, code, message, at: now)
+        loop.recorder.pass(record, to: receivers, at: now)
+        guard hasSpan else { return }
+        let headers = requestHeaders
+        let call = EndedCall(
+            record: record, method: target.tracedMethod,
+            authority: headers.first(.authority).map { headers.text($0) } ?? "")
+        if let trace { return trace.ended(call) }
+        let late = LateCall(call: call, state: TraceHeaders.state(in: headers))
+        if let reason {
+            loop.tracing?.offer(late, reason)
+        } else {
+            observer?.ended(untraced: late)
+        }
+    }
+
+    private func ended(
+        _ open: OpenRecord, _ code: StatusCode, _ message: () -> String, at now: UInt64
+    ) -> CallRecord {
+        var record = CallRecord()
+        record.endedAt = (trace?.wall ?? loop.wallOffset(at: now)) &+ now
+        record.form = source?.recordForm ?? .grpc
+        record.endpoint = target.key.endpoint
+        record.backend = target.key.backend
+        record.method = CallRecord.kept(source?.recordPath ?? target.key.method)
+        record.isShadow = isShadow
+        record.code = code
+        if code != .ok { record.message = CallRecord.kept(message()) }
+        record.requestBytes = receivedBytes
+        record.responseBytes = sentBytes
+        record.shardPoint = shardPoint
+        record.revision = target.revision
+        record.isCandidate = target.cohorts?.isCandidate
+        record.peer = peer.text
+        open.complete(&record, at: now)
+        return record
     }
 }
 
 extension LoopState {
-    /// Records and traces a request that is refused before a backend is chosen.
+    /// Records a request that is refused before a backend is chosen. It has a span if its caller
+    /// has sampled it.
     ///
     /// - Parameters:
     ///   - endpoint: empty if none matches.
@@ -45,16 +95,33 @@ extension LoopState {
         _ error: RPCError, of method: @autoclosure () -> String, at endpoint: String = "",
         target: Target? = nil, _ form: CallRecord.Form, _ headers: HeaderBlock, _ peer: Peer
     ) {
-        let span = tracing?.refused(error, headers, target, from: peer, at: now, form)
-        guard let open = recorder.begin(span ?? TraceHeaders.context(in: headers), at: now)
-        else { return }
-        recorder.end(open, failed: error.code.isServerFault, at: now) { record in
-            record.form = form
-            record.endpoint = endpoint
-            record.method = CallRecord.kept(method())
-            record.code = error.code
-            record.message = CallRecord.kept(error.message)
-            record.peer = peer.text
+        let now = now
+        let caller = TraceHeaders.context(in: headers)
+        let context = tracing.flatMap { tracing -> TraceContext? in
+            guard let caller, caller.isSampled,
+                tracing.sampler.samples(caller, newTrace: caller.traceID)
+            else { return nil }
+            return caller.at(tracing.newSpan())
         }
+        let open = OpenRecord(context ?? caller, at: now)
+        let receivers = recorder.receivers(of: open, failed: error.code.isServerFault)
+        guard context != nil || !receivers.isEmpty else { return }
+        var record = CallRecord()
+        record.endedAt = wallOffset(at: now) &+ now
+        record.form = form
+        record.endpoint = endpoint
+        record.method = CallRecord.kept(method())
+        record.code = error.code
+        record.message = CallRecord.kept(error.message)
+        record.peer = peer.text
+        open.complete(&record, at: now)
+        recorder.pass(record, to: receivers, at: now)
+        guard let context else { return }
+        let call = EndedCall(
+            record: record, method: target?.tracedMethod ?? "_OTHER",
+            authority: headers.first(.authority).map { headers.text($0) } ?? "")
+        tracing?.queue.append(
+            call.span(
+                context, parent: caller?.spanID, state: TraceHeaders.state(in: headers)))
     }
 }

@@ -42,10 +42,10 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private var provisional: ProvisionalCount?
     /// The point of the shard key; nil without one.
     private(set) var shardPoint: UInt64?
-    /// Set while something listens for the record of the call.
+    /// Set while something may want the record of the call.
     var record: OpenRecord?
     /// Nil unless the call is sampled.
-    private(set) var trace: CallTrace?
+    var trace: CallTrace?
     /// Request bytes that are buffered.
     private var heldBytes = 0
     /// Bytes of all messages of the response and of the request, each with its prefix of 5 bytes.
@@ -94,12 +94,6 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Custom trailers of a status that Weir sends.
     var addedTrailers: Metadata { Metadata() }
 
-    /// Attempts that a replica may have processed.
-    var attempts: Int { 0 }
-
-    /// The replica of the last attempt, if the server traces calls.
-    var lastReplica: Replica? { nil }
-
     static let plainHeaders = HeaderBlock([":status": "200", "content-type": ContentType.grpc])
 
     // MARK: Beginning
@@ -135,17 +129,6 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             cohorts.table.started(
                 isCandidate: cohorts.isCandidate, isKeyed: shardPoint != nil, at: now)
         }
-    }
-
-    /// Begins the record of the call, and the trace of a sampled one.
-    private func observe(_ headers: TraceHeaders) {
-        if target.isRecorded {
-            record = loop.recorder.begin(
-                headers.isPresent ? TraceHeaders.context(in: requestHeaders) : nil, at: startedAt)
-        }
-        guard headers.mayBeSampled || loop.samplesRoots, let tracing = loop.tracing else { return }
-        trace = CallTrace.begin(self, tracing)
-        if let trace { recordBelongs(to: trace.context) }
     }
 
     /// Counts an attempt that failed, for a rollout, before the call is retried.
@@ -307,9 +290,12 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Ends the call with trailers that contain the status, after headers if none were sent.
     ///
-    /// - Parameter message: the message of the status.
+    /// - Parameters:
+    ///   - message: the message of the status.
+    ///   - now: nanoseconds of the loop's clock; nil to read it.
     final func end(
-        _ code: StatusCode, message: @autoclosure () -> String = "", trailers: HeaderParts
+        _ code: StatusCode, message: @autoclosure () -> String = "", trailers: HeaderParts,
+        at now: UInt64? = nil
     ) {
         let action = state.finish()
         guard action != .drop else { return }
@@ -324,7 +310,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             source?.ending(
                 trailers, headers: action == .sendTrailersOnly ? responseHeaders : nil)
         }
-        ended(code, message())
+        ended(code, message(), at: now)
     }
 
     /// Ends the call with a status other than OK.
@@ -351,32 +337,35 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// The status is known: records the call and releases its resources.
     private func ended(
-        _ code: StatusCode, _ message: @autoclosure () -> String, byClient: Bool = false
+        _ code: StatusCode, _ message: @autoclosure () -> String, at now: UInt64? = nil,
+        byClient: Bool = false
     ) {
         if code == .ok, isCounted, let failure = source?.complete() {
-            return ended(failure.code, failure.message)
+            return ended(failure.code, failure.message, at: now)
         }
         if let deadlineToken { loop.deadlines.clear(deadlineToken) }
         deadlineToken = nil
         deadline = nil
-        var ending: EndedCall?
         if isCounted {
             isCounted = false
             if !isShadow { loop.admission.requestEnded() }
-            let nanoseconds = loop.now &- startedAt
+            let nanoseconds = (now ?? loop.now) &- startedAt
             target.ended(
                 provisional, code, nanoseconds: nanoseconds, sent: sentBytes,
                 received: receivedBytes)
-            if let trace { target.ended(provisional, code, trace.exemplar(nanoseconds, loop.now)) }
+            if let trace {
+                target.ended(
+                    provisional, code,
+                    trace.exemplar(nanoseconds, endedAt: startedAt &+ nanoseconds))
+            }
             provisional = nil
             if let cohorts = target.cohorts {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
-            if let record { end(record, code, message, at: startedAt &+ nanoseconds) }
-            if trace != nil || target.slow != nil {
-                ending = traced(
-                    code, message(), nanoseconds: nanoseconds, observer: observer,
+            if let record {
+                report(
+                    record, code, message, at: startedAt &+ nanoseconds, observer: observer,
                     byClient: byClient)
             }
             observer?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
@@ -386,10 +375,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         if heldBytes > 0 { _ = hold(0) }
         release()
         // The release has ended the last attempt.
-        if let ending {
-            trace?.ended(ending)
-            trace = nil
-        }
+        trace = nil
         connection?.changed()
     }
 }

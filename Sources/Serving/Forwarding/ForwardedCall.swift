@@ -42,8 +42,6 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     /// Response bytes for which the replica has no credit yet.
     private var owedToReplica = 0
 
-    /// Kept only if the server traces calls.
-    private var tracedReplica: Replica?
     /// The replica that failed the last attempt, which the next attempt avoids.
     private(set) var failedReplica: Replica?
     /// The point of the shard key on the ring of replicas; nil without a key.
@@ -52,9 +50,6 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     private(set) var correctsBinary = false
 
     private var limits: Limits { loop.limits }
-
-    override var attempts: Int { attempt.attempts }
-    override var lastReplica: Replica? { tracedReplica }
 
     // MARK: The client
 
@@ -66,7 +61,6 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         owedToClient = 0
         failedReplica = nil
         correctsBinary = request.correctsBinary
-        tracedReplica = nil
         // A shadow copy is not retried, so its request is not kept.
         if isShadow { self.request.drop() }
         if request.hasPassedProxy, let error = pool.forwardingLoopError(requestHeaders) {
@@ -74,7 +68,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         }
         replicaPoint =
             pool.options.replicaAffinity ? request.replicaPoint(in: requestHeaders) : nil
-        pool.submit(self)
+        pool.submit(self, at: startedAt)
     }
 
     override func receive(_ bytes: RawSpan, endStream: Bool) {
@@ -132,6 +126,11 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 
     override func responseDrained() { creditReplica() }
 
+    override func deadlinePassed() {
+        trace?.attemptEnded(.deadlineExceeded, nil, of: target, at: loop.now)
+        super.deadlinePassed()
+    }
+
     override func release() {
         cancelAttempt()
         request.reset()
@@ -147,8 +146,9 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         case .attempting(let lease, let upstream):
             phase = .idle
             lease.connection.cancel(upstream)
-            trace?.attemptEnded(.cancelled, nil, of: target, at: loop.now)
-            pool?.giveBack(lease, nil, failure: nil)
+            let now = loop.now
+            trace?.attemptEnded(.cancelled, nil, of: target, at: now)
+            pool?.giveBack(lease, nil, failure: nil, at: now)
         }
         phase = .idle
     }
@@ -167,14 +167,13 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     func begin(on lease: BackendPool.Lease) {
         guard let pool else { return }
         attempt.began()
-        record?.attemptBegan(on: lease.replica.name, at: loop.now)
-        if loop.tracing != nil { tracedReplica = lease.replica }
-        trace?.attemptBegan(on: lease.replica, at: loop.now, using: &pool.loop.random)
+        attemptBegan(on: lease.replica, at: lease.startedAt)
         guard let upstream = lease.connection.open(requestHeaders(pool), owner: self) else {
             phase = .idle
+            let now = loop.now
             trace?.attemptEnded(
-                nil, "the connection accepts no more streams", of: target, at: loop.now)
-            pool.giveBack(lease, nil, failure: nil)
+                nil, "the connection accepts no more streams", of: target, at: now)
+            pool.giveBack(lease, nil, failure: nil, at: now)
             return resend(
                 or: RPCError(
                     .unavailable,
@@ -262,14 +261,15 @@ extension ForwardedCall: ClientStreamOwner {
         // Other statuses do not show that the method exists: a backend may check credentials first.
         if code == .ok { methodAnswered() }
         let message = head.message(in: trailers)
-        giveBack(code, failure: code == .unavailable ? "\(RPCError(code, message))" : nil)
+        let now = giveBack(
+            code, failure: code == .unavailable ? "\(RPCError(code, message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback(in: trailers)) { return }
         guard head.hasCanonicalStatus else { return endReplacingStatus(code, trailers, head) }
         end(
             code, message: message,
             trailers: HeaderParts(
                 Self.none, passing: trailers, except: Self.notReturnedInTrailers,
-                target.nameTrailers))
+                target.nameTrailers), at: now)
     }
 
     /// Ends the call with a status that is unambiguous for every client.
@@ -310,12 +310,16 @@ extension ForwardedCall: ClientStreamOwner {
         if !retry(error.code, pushback: nil) { finish(error) }
     }
 
-    private func giveBack(_ code: StatusCode?, failure: String?) {
-        guard case .attempting(let lease, _) = phase else { return }
+    /// - Returns: the time, in nanoseconds of the loop's clock.
+    @discardableResult
+    private func giveBack(_ code: StatusCode?, failure: String?) -> UInt64 {
+        let now = loop.now
+        guard case .attempting(let lease, _) = phase else { return now }
         phase = .idle
-        trace?.attemptEnded(code, failure, of: target, at: loop.now)
+        trace?.attemptEnded(code, failure, of: target, at: now)
         if failure != nil || code == nil { failedReplica = lease.replica }
-        pool?.giveBack(lease, code, failure: failure)
+        pool?.giveBack(lease, code, failure: failure, at: now)
+        return now
     }
 
     // MARK: Retries
@@ -326,7 +330,7 @@ extension ForwardedCall: ClientStreamOwner {
         guard attempt.resend(canReplay: request.isWhole), let pool else { return finish(error) }
         record?.attemptFailed(nil, at: loop.now)
         pool.retriedTransparently()
-        pool.submit(self)
+        pool.submit(self, at: loop.now)
     }
 
     /// Retries a request after a status, if the policy, the deadline and the budget allow it.
@@ -347,7 +351,7 @@ extension ForwardedCall: ClientStreamOwner {
         phase = .pausing(
             loop.eventLoop.scheduleTask(in: .nanoseconds(delay)) {
                 self.phase = .idle
-                pool.submit(self)
+                pool.submit(self, at: self.loop.now)
             })
         return true
     }

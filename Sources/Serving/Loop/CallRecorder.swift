@@ -1,6 +1,6 @@
-internal import FoundationEssentials
 package import Observability
 internal import Traces
+internal import TrafficPolicy
 internal import Transport
 internal import Upstream
 
@@ -18,18 +18,26 @@ package struct CallListeners: Sendable {
 /// Passes the records of one loop to the access logs, the taps and the ring of traced calls. A
 /// call for which nothing listens has no record. Confined to its loop.
 final class CallRecorder {
+    /// Kinds of receivers of records.
+    struct Receivers: OptionSet {
+        let rawValue: UInt8
+
+        static let logs = Receivers(rawValue: 1)
+        static let taps = Receivers(rawValue: 2)
+        static let ring = Receivers(rawValue: 4)
+    }
+
     private let context: LoopContext
     private let logs: [CallQueue]
-    /// A call that did not fail is logged if a random number is at most this.
-    private let threshold: UInt64
+    /// The logged share of the calls that did not fail.
+    private let share: Proportion
     private var taps: [CallTapStream] = []
     private(set) var recent: RecentCalls
 
     init(_ context: LoopContext, _ listeners: CallListeners, maxTracedCalls: Int) {
         self.context = context
         logs = listeners.logs
-        // NaN counts as 0, and the product is below 2^64.
-        threshold = listeners.share >= 1 ? .max : UInt64(max(0, listeners.share) * 0x1p64)
+        share = Proportion(listeners.share)
         recent = RecentCalls(capacity: maxTracedCalls)
     }
 
@@ -39,33 +47,34 @@ final class CallRecorder {
 
     /// The record of a call that begins; nil if nothing listens.
     ///
-    /// - Parameter trace: the context that the client sent.
-    func begin(_ trace: @autoclosure () -> TraceContext?, at now: UInt64) -> OpenRecord? {
-        let isListening = !logs.isEmpty || !taps.isEmpty
+    /// - Parameters:
+    ///   - trace: the context that the client sent.
+    ///   - mayBeLate: whether the call may be exported although it is not sampled.
+    func begin(
+        _ trace: @autoclosure () -> TraceContext?, mayBeLate: Bool, at now: UInt64
+    ) -> OpenRecord? {
+        let isListening = mayBeLate || !logs.isEmpty || !taps.isEmpty
         guard isListening || recent.isEnabled else { return nil }
         let trace = trace()
         return isListening || trace != nil ? OpenRecord(trace, at: now) : nil
     }
 
-    /// Passes on the record of a call that has ended.
+    /// Who receives the record of a call that has ended.
     ///
-    /// - Parameters:
-    ///   - failed: whether the server caused a failure.
-    ///   - fill: sets the remaining properties; called only if something wants the record.
-    func end(_ open: OpenRecord, failed: Bool, at now: UInt64, _ fill: (inout CallRecord) -> Void) {
-        let isLogged = !logs.isEmpty && (failed || isSampled)
-        let isTraced = open.trace != nil && recent.isEnabled
-        guard isLogged || isTraced || !taps.isEmpty else { return }
-        var record = CallRecord()
-        record.time = Int64(exactly: (Date().timeIntervalSince1970 * 1e6).rounded()) ?? 0
-        fill(&record)
-        open.complete(&record, at: now)
-        if isTraced { recent.append(record) }
-        for tap in taps { tap.ended(record, at: now) }
-        if isLogged { for log in logs { log.append(record) } }
+    /// - Parameter failed: whether the server caused a failure.
+    func receivers(of open: OpenRecord, failed: Bool) -> Receivers {
+        var receivers: Receivers = taps.isEmpty ? [] : .taps
+        if open.trace != nil, recent.isEnabled { receivers.insert(.ring) }
+        if !logs.isEmpty, failed || share.takesNext(of: &context.random) {
+            receivers.insert(.logs)
+        }
+        return receivers
     }
 
-    private var isSampled: Bool {
-        threshold == .max || threshold > 0 && context.random.next() <= threshold
+    /// Passes on the record of a call that has ended.
+    func pass(_ record: CallRecord, to receivers: Receivers, at now: UInt64) {
+        if receivers.contains(.ring) { recent.append(record) }
+        if receivers.contains(.taps) { for tap in taps { tap.ended(record, at: now) } }
+        if receivers.contains(.logs) { for log in logs { log.append(record) } }
     }
 }

@@ -26,6 +26,7 @@ final class LoopState: @unchecked Sendable {
     let samplesRoots: Bool
     private(set) var delay: LoopDelay
     var admission: Admission
+    private var wallClock = WallClock()
     /// For the header `Date`.
     var clock = HTTPClock()
     /// The buffer in which replies are framed before the session copies them; reused.
@@ -57,6 +58,11 @@ final class LoopState: @unchecked Sendable {
 
     /// Nanoseconds of the loop's clock.
     var now: UInt64 { eventLoop.now.uptimeNanoseconds }
+
+    /// Nanoseconds since 1970 at the zero of the loop's clock, as last read.
+    ///
+    /// - Parameter now: nanoseconds of the loop's clock.
+    func wallOffset(at now: UInt64) -> UInt64 { wallClock.offset(at: now) }
 
     var connectionLoop: ConnectionLoop { context.connectionLoop }
 

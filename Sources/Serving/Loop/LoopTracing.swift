@@ -1,23 +1,9 @@
+internal import DequeModule
 internal import NIOCore
 internal import Observability
 internal import Traces
 internal import Transport
 internal import Upstream
-
-internal import struct FoundationEssentials.Date
-
-/// Why a call is exported that was not sampled at its start.
-enum LateReason: String {
-    case failed, slow, differed
-}
-
-/// A call that may be exported late.
-protocol LateSpan {
-    /// The span of the call.
-    ///
-    /// - Parameter trace: for a call without a trace of its caller.
-    func span(of trace: TraceID, _ id: SpanID, _ reason: LateReason) -> TraceSpan
-}
 
 /// The tracing of one loop. Confined to it.
 final class LoopTracing {
@@ -26,7 +12,7 @@ final class LoopTracing {
     /// Whether calls can be exported although they were not sampled at their start.
     let samplesLate: Bool
     private let context: LoopContext
-    private var ring: LateRing<(any LateSpan, LateReason)>
+    private var late: LateCalls
     private var isReleasing = false
     /// The time between two releases of late calls.
     private static let releaseInterval = TimeAmount.milliseconds(100)
@@ -37,19 +23,13 @@ final class LoopTracing {
         queue = settings.queue
         samplesLate = settings.lateCallsPerSecond > 0
         self.context = context
-        ring = LateRing(
-            capacity: TraceSettings.lateCapacity, perSecond: settings.lateCallsPerSecond,
-            parts: loops)
+        late = LateCalls(
+            capacity: TraceSettings.lateCapacity,
+            perSecond: Double(settings.lateCallsPerSecond) / Double(loops), at: context.now)
     }
 
     /// Late calls that were dropped because of the rate.
-    var droppedLate: UInt64 { ring.dropped }
-
-    /// Nanoseconds since 1970 at the zero of the loop's clock.
-    var wall: UInt64 {
-        let now = UInt64(max(0, min(Date().timeIntervalSince1970, 0x1p33)) * 1e9)
-        return now &- context.now
-    }
+    var droppedLate: UInt64 { late.dropped }
 
     func newTrace() -> TraceID { TraceID(using: &context.random) }
 
@@ -58,28 +38,64 @@ final class LoopTracing {
     // MARK: Late calls
 
     /// Queues a call for its release at the rate.
-    func offer(_ call: any LateSpan, _ reason: LateReason) {
-        ring.offer((call, reason))
+    func offer(_ call: LateCall, _ reason: LateReason) {
+        late.offer(call, reason)
         guard !isReleasing else { return }
         isReleasing = true
         release()
     }
 
     /// Exports the calls that wait, because the server ends.
-    func finish() { export(ring.takeAll()) }
+    func finish() {
+        while let (call, reason) = late.removeFirst() { export(call, reason) }
+    }
 
     private func release() {
-        export(ring.take(at: context.now))
-        guard !ring.isEmpty else { return isReleasing = false }
+        while let (call, reason) = late.takeFirst(at: context.now) { export(call, reason) }
+        guard !late.isEmpty else { return isReleasing = false }
         let tracing = NIOLoopBound(self, eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: Self.releaseInterval) { tracing.value.release() }
     }
 
-    private func export(_ calls: [(any LateSpan, LateReason)]) {
-        for (call, reason) in calls {
-            queue.append(call.span(of: newTrace(), newSpan(), reason))
-        }
+    private func export(_ call: LateCall, _ reason: LateReason) {
+        queue.append(call.span(of: newTrace(), newSpan(), reason))
     }
+}
+
+/// The late calls of one loop that wait for their export, at a bounded rate. A full queue drops its
+/// oldest call. Confined to its loop.
+struct LateCalls {
+    private let capacity: Int
+    private var waiting = Deque<(LateCall, LateReason)>()
+    private var bucket: TokenBucket
+    /// Calls that newer ones have replaced.
+    private(set) var dropped: UInt64 = 0
+
+    /// - Parameter perSecond: the most exports a second. At most one second's exports, and at least
+    ///   one, come at once.
+    init(capacity: Int, perSecond: Double, at now: UInt64) {
+        self.capacity = capacity
+        bucket = TokenBucket(capacity: max(1, perSecond), perSecond: perSecond, at: now)
+    }
+
+    var isEmpty: Bool { waiting.isEmpty }
+
+    mutating func offer(_ call: LateCall, _ reason: LateReason) {
+        if waiting.count == capacity {
+            waiting.removeFirst()
+            dropped += 1
+        }
+        waiting.append((call, reason))
+    }
+
+    /// Removes the oldest call, if the rate allows it now.
+    mutating func takeFirst(at now: UInt64) -> (LateCall, LateReason)? {
+        guard !waiting.isEmpty, bucket.take(1, at: now) else { return nil }
+        return waiting.removeFirst()
+    }
+
+    /// Removes the oldest call, whatever the rate.
+    mutating func removeFirst() -> (LateCall, LateReason)? { waiting.popFirst() }
 }
 
 /// The latency over which calls of one endpoint count as slow on one loop: the 99th percentile of

@@ -1,4 +1,4 @@
-internal import AccessLog
+internal import Logs
 
 /// The access log of a server: one line for each call of an endpoint, when it ends.
 public struct AccessLogSettings: Sendable {

@@ -1,7 +1,7 @@
-internal import AccessLog
 internal import Console
 internal import ControlPlane
 public import Logging
+internal import Logs
 internal import NIOCore
 public import OTLP
 internal import Observability

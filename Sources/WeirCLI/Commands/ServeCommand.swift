@@ -3,6 +3,7 @@ internal import Foundation
 internal import GRPCWire
 internal import HelloWorld
 internal import Logging
+internal import Logs
 internal import Messages
 internal import Serving
 internal import Upstream

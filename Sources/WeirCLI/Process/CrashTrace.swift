@@ -1,5 +1,6 @@
 internal import CExecInfo
 internal import Foundation
+internal import Logs
 internal import Synchronization
 
 /// Ends a crashing process within milliseconds, and writes a trace to standard error: the signal,

@@ -13,7 +13,7 @@ internal import Traces
         call.trace = TraceID(high: 1, low: low).map {
             TraceContext(traceID: $0, spanID: SpanID(using: &generator), flags: [])
         }
-        call.time = Int64(low)
+        call.endedAt = low
         return call
     }
 
@@ -136,11 +136,11 @@ internal import Traces
         var recent = RecentCalls(capacity: 3)
         for time in 1...5 {
             var call = Self.traced(1)
-            call.time = Int64(time)
+            call.endedAt = UInt64(time)
             recent.append(call)
         }
         let id = try #require(TraceID(high: 1, low: 1))
-        #expect(recent.calls(of: id).map(\.time) == [3, 4, 5])
+        #expect(recent.calls(of: id).map(\.endedAt) == [3, 4, 5])
     }
 
     // MARK: CallFilter

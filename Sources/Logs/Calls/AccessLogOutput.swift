@@ -32,10 +32,9 @@ package struct AccessLogOutput {
 
     package let destination: Destination
     private var file: FileDescriptor?
+    private var output = LineOutput(.standardOutput)
     /// Why the file is not open, and when it was tried.
     private var failure: (reason: String, time: ContinuousClock.Instant)?
-    /// Whether only a part of the last line was written.
-    private var isTorn = false
 
     package init(_ destination: Destination) { self.destination = destination }
 
@@ -52,6 +51,7 @@ package struct AccessLogOutput {
                 permissions: Self.permissions)
             close()
             file = opened
+            output = LineOutput(OutputDescriptor(number: opened.rawValue))
             return nil
         } catch {
             let reason = systemReason(error)
@@ -64,36 +64,29 @@ package struct AccessLogOutput {
 
     private mutating func close() {
         try? file?.close()
-        (file, failure, isTorn) = (nil, nil, false)
+        (file, failure) = (nil, nil)
     }
 
     /// Writes whole lines.
     mutating func write(_ lines: [UInt8]) throws(Failure) {
-        let descriptor = try descriptor()
-        do throws(OutputDescriptor.Failure) {
-            try descriptor.write(isTorn ? [UInt8(ascii: "\n")] + lines : lines)
-            isTorn = false
+        try openIfNecessary()
+        do throws(LineOutput.Failure) {
+            try output.write(lines)
         } catch {
-            let start = isTorn ? 1 : 0
-            let part = lines.prefix(max(0, error.written - start))
-            if error.written > 0 { isTorn = part.last.map { $0 != UInt8(ascii: "\n") } ?? false }
-            if error.isClosedPipe, file != nil {
+            let reason = error.cause.description
+            if error.cause.isClosedPipe, file != nil {
                 close()
-                failure = (error.description, .now)
+                failure = (reason, .now)
             }
-            throw Failure(
-                reason: error.description, lines: part.count { $0 == UInt8(ascii: "\n") })
+            throw Failure(reason: reason, lines: error.lines)
         }
     }
 
-    private mutating func descriptor() throws(Failure) -> OutputDescriptor {
-        guard case .file = destination else { return .standardOutput }
-        if file == nil {
-            if let failure, failure.time.duration(to: .now) < Self.pause {
-                throw Failure(reason: failure.reason)
-            }
-            if let failure = reopen() { throw failure }
+    private mutating func openIfNecessary() throws(Failure) {
+        guard case .file = destination, file == nil else { return }
+        if let failure, failure.time.duration(to: .now) < Self.pause {
+            throw Failure(reason: failure.reason)
         }
-        return OutputDescriptor(number: file?.rawValue ?? -1)
+        if let failure = reopen() { throw failure }
     }
 }

@@ -4,7 +4,7 @@ internal import Observability
 internal import Testing
 internal import Traces
 
-@testable internal import AccessLog
+@testable internal import Logs
 
 @Suite struct CallLineTests {
     static func line(_ call: CallRecord, _ format: CallLine.Format = .json) -> String {
@@ -17,7 +17,7 @@ internal import Traces
     /// A record with a value in each field.
     static let full: CallRecord = {
         var call = CallRecord()
-        call.time = 1_764_453_722_000_123
+        call.endedAt = 1_764_453_722_000_123_456
         call.form = .connect
         (call.endpoint, call.backend, call.method) = (
             "greeter", "v2", "/helloworld.Greeter/SayHello"
@@ -104,16 +104,16 @@ internal import Traces
         if text.utf8.count <= CallLine.maxTextBytes {
             #expect(method == text)
         } else {
-            #expect(method == text.prefix(CallLine.maxTextBytes) + "…")
+            #expect(method.last == "…" && text.hasPrefix(method.dropLast()))
         }
     }
 
     @Test(
         "Times and durations at their bounds have a text",
-        arguments: [Int64.min, -1, 0, 253_402_300_799_999_999, .max])
-    func bounds(_ time: Int64) {
+        arguments: [0, 999, 1_000, UInt64.max])
+    func bounds(_ time: UInt64) {
         var call = CallRecord()
-        call.time = time
+        call.endedAt = time
         call.phases.queue = .max
         call.phases.upstream = .max
         call.requestBytes = .max

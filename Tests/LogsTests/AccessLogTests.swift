@@ -4,7 +4,7 @@ internal import Observability
 internal import Testing
 internal import Traces
 
-@testable internal import AccessLog
+@testable internal import Logs
 
 /// The writer on files and pipes that fail.
 @Suite(.timeLimit(.minutes(1))) struct AccessLogTests {

@@ -1,25 +1,26 @@
 internal import Dispatch
-internal import Logging
+package import Logging
 internal import Synchronization
 
 /// The log of `weir serve`. `LogWriter` writes its lines to standard error in the background.
-struct BackgroundLog: LogHandler {
-    var logLevel: Logger.Level
-    var metadata: Logger.Metadata = [:]
+package struct BackgroundLog: LogHandler {
+    package var logLevel: Logger.Level
+    package var metadata: Logger.Metadata = [:]
     private let label: String
     private let output: ThrottledLog
 
-    init(label: String, level: Logger.Level = .info, output: ThrottledLog = .standardError) {
+    package init(label: String, level: Logger.Level = .info, output: ThrottledLog = .standardError)
+    {
         (self.label, self.output) = (label, output)
         logLevel = level
     }
 
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
-    func log(event: LogEvent) {
+    package func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         output.write(
             LogEntry(
@@ -38,15 +39,15 @@ struct BackgroundLog: LogHandler {
 }
 
 /// Writes entries, of which identical ones are limited, as lines of a format.
-final class ThrottledLog: Sendable {
-    static let standardError = ThrottledLog(.standardError)
+package final class ThrottledLog: Sendable {
+    package static let standardError = ThrottledLog(.standardError)
 
     private let writer: LogWriter
     private let throttle = Mutex(LogThrottle())
     private let isTimerSet = Atomic<Bool>(false)
     private let queue = DispatchQueue(label: "weir.log.throttle")
 
-    init(_ writer: LogWriter) { self.writer = writer }
+    package init(_ writer: LogWriter) { self.writer = writer }
 
     /// - Parameter now: nanoseconds of the clock of `DispatchTime`.
     func write(_ entry: LogEntry, at now: UInt64 = DispatchTime.now().uptimeNanoseconds) {
@@ -72,7 +73,7 @@ final class ThrottledLog: Sendable {
     }
 
     /// Waits at most one second until all lines are written.
-    func flush() {
+    package func flush() {
         report(at: .max)
         writer.flush()
     }

@@ -1,6 +1,6 @@
 internal import Testing
 
-@testable internal import WeirCLI
+@testable internal import Logs
 
 @Suite struct LogThrottleTests {
     private let window = LogThrottle.windowNanoseconds
