@@ -15,6 +15,7 @@ import passthrough
 import shadows
 import state
 import streams
+import tracing
 import web_protocols
 from contender import (
     PAYLOAD, RELEASE, ROOT, ROUNDS, SHAPES, Contender, free_port, grpc_load, measure, ratio, table)
@@ -120,6 +121,7 @@ def main():
         web_protocols.report(web_protocols.compare(folder))
         streams.report(streams.compare(folder, folder / "echo_server"))
         shadows.report(*shadows.compare(folder))
+        tracing.report(*tracing.compare(folder))
         policy()
         state.run()
         conditions.run()

@@ -60,12 +60,14 @@ def envoy_configuration(port, upstream_port):
         "clusters": [cluster(name) for name in WEIGHTS]}}
 
 
-def start_weir(upstream, name="weir", shadow=None, descriptor_set=None):
-    """A server with the endpoint, and optionally a shadow with proportion 1, or a schema."""
+def start_weir(upstream, name="weir", shadow=None, descriptor_set=None, options=()):
+    """A server with the endpoint, and optionally a shadow with proportion 1, or a schema.
+
+    `options` are further ones of `weir serve`.
+    """
     server = Contender(
-        name, [RELEASE / "weir", "serve", "--json", "--store", "memory:", "--loops", "1", "--data",
-            "127.0.0.1:0",
-                 "--admin", "127.0.0.1:0"], "")
+        name, [RELEASE / "weir", "serve", "--json", "--store", "memory:", "--loops", "1",
+               "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0", *options], "")
     addresses = json.loads(server.process.stdout.readline())
 
     def tool(*arguments):

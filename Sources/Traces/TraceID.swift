@@ -67,12 +67,15 @@ enum Hex {
 
     /// The number of 16 digits; nil if one is not a digit. The text has `start + 16` bytes or more.
     static func word(_ text: Span<UInt8>, at start: Int) -> UInt64? {
-        var word: UInt64 = 0
+        // Without a branch per digit.
+        var (word, invalid): (UInt64, UInt8) = (0, 0)
         for index in start..<start + 16 {
-            guard let digit = digit(text[index]) else { return nil }
-            word = word << 4 | UInt64(digit)
+            let (number, letter) = (text[index] &- 0x30, text[index] &- 0x61)
+            let isNumber = number < 10
+            invalid |= isNumber || letter < 6 ? 0 : 1
+            word = word << 4 | UInt64((isNumber ? number : letter &+ 10) & 15)
         }
-        return word
+        return invalid == 0 ? word : nil
     }
 
     /// The number of 2 digits. The text has at least `start + 2` bytes.
