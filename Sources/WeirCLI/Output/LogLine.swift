@@ -108,7 +108,7 @@ enum LogLine {
     private static func needsQuotes(_ value: String) -> Bool {
         value.isEmpty
             || value.unicodeScalars.contains {
-                $0.isControl || $0 == " " || $0 == "\"" || $0 == "=" || $0 == "\\"
+                $0.needsEscape || $0 == " " || $0 == "\"" || $0 == "=" || $0 == "\\"
             }
     }
 
@@ -135,20 +135,13 @@ enum LogLine {
                 case "\n": "\\n"
                 case "\r": "\\r"
                 case "\t": "\\t"
-                // All are in the Basic Multilingual Plane.
-                case _ where scalar.isControl:
-                    "\\u" + String(repeating: "0", count: max(0, 4 - hex(scalar).count))
-                        + hex(scalar)
+                case _ where scalar.needsEscape: scalar.jsonEscape
                 default: String(scalar)
                 }
             guard text.utf8.count + next.utf8.count <= limit else { return text + "…\"" }
             text += next
         }
         return text + "\""
-    }
-
-    private static func hex(_ scalar: Unicode.Scalar) -> String {
-        String(scalar.value, radix: 16)
     }
 
     /// In UTC, with milliseconds (RFC 3339).
