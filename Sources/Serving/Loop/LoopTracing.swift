@@ -38,7 +38,7 @@ final class LoopTracing {
         samplesLate = settings.lateCallsPerSecond > 0
         self.context = context
         ring = LateRing(
-            capacity: TraceSettings.lateCapacity, perSecond: settings.lateCallsPerSecond,
+            capacity: Limits.maxWaitingLateCalls, perSecond: settings.lateCallsPerSecond,
             parts: loops)
     }
 
