@@ -269,6 +269,7 @@ package actor ControlPlane {
             httpRoutes: servedRoutes(), lacksSchemas: lacksSchemas())
         try await dataPlane.publish(routing)
         views.publish(history, routing, deployment)
+        dataPlane.finishTaps { state.missing($0) != nil }
         updateStandardServices()
     }
 

@@ -7,19 +7,26 @@ internal import Transport
 
 /// Calls one service of a collector.
 final class CollectorClient: Sendable {
-    /// The largest response accepted; it has at most an error message.
-    static let maxResponseBytes = 1 << 20
     /// As long as the end of a server waits, which cannot interrupt a connection attempt.
-    private static let connectTimeout = OTLPExport.stopTimeout
+    private static let connectTimeout = ExportLimits.stopTimeout
+
+    private struct Clients {
+        var used: WeirClient?
+        /// Replaces `used` at the next request, so that no request is interrupted.
+        var next: WeirClient?
+    }
 
     private let collector: OTLPSettings.Collector
-    private let client = Mutex<WeirClient?>(nil)
+    /// The files of the TLS settings.
+    private let files: WatchedFiles
+    private let clients = Mutex(Clients())
     private let path: String
     private let options: WeirClient.CallOptions
 
     /// - Parameter service: under `opentelemetry.proto.collector`.
     init(_ collector: OTLPSettings.Collector, service: String) {
         self.collector = collector
+        files = WatchedFiles(collector.tls?.files ?? [])
         path = "/opentelemetry.proto.collector.\(service)/Export"
         var options = WeirClient.CallOptions(
             metadata: collector.headers, timeout: collector.timeout)
@@ -40,13 +47,30 @@ final class CollectorClient: Sendable {
         let opened = WeirClient(
             collector.address, tls: tls,
             connectTimeout: min(collector.timeout, Self.connectTimeout),
-            maxMessageBytes: Self.maxResponseBytes)
-        client.withLock { $0 = opened }
+            maxMessageBytes: ExportLimits.maxResponseBytes)
+        clients.withLock { $0.next = opened }
         return tls?.warnings ?? []
     }
 
+    /// Reads the files of the TLS settings again, for the connections of later requests. On an
+    /// error, the previous content stays in use.
+    ///
+    /// - Parameter onlyChanged: whether to skip unchanged files.
+    /// - Returns: warnings about the files; nil if they were not read.
+    func reload(onlyChanged: Bool) throws(TLSFailure) -> [String]? {
+        guard collector.tls != nil, files.checkForChange() || !onlyChanged else { return nil }
+        files.restart()
+        return try open()
+    }
+
     func send(_ request: [UInt8]) async -> ExportAnswer {
-        guard let client = client.withLock({ $0 }) else {
+        let (client, replaced) = clients.withLock { clients in
+            guard let next = clients.next.take() else { return (clients.used, nil as WeirClient?) }
+            defer { clients.used = next }
+            return (next, clients.used)
+        }
+        await replaced?.close()
+        guard let client else {
             return .failed(.unavailable, reason: "the client is not open", retryDelay: nil)
         }
         do {
@@ -62,5 +86,5 @@ final class CollectorClient: Sendable {
         }
     }
 
-    func close() async { await client.withLock { $0 }?.close() }
+    func close() async { await clients.withLock(\.used)?.close() }
 }

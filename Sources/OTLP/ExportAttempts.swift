@@ -51,9 +51,6 @@ struct ExportAttempts: Sendable {
         case failed(reason: String)
     }
 
-    static let maxAttempts = 5
-    /// The longest delay that a collector can ask for.
-    static let maxRetryDelay = Duration.seconds(60)
     private static let delay = ExponentialDelay(initial: .seconds(1), maximum: .seconds(16))
     private static let retried: Set<StatusCode> = [
         .cancelled, .deadlineExceeded, .aborted, .outOfRange, .unavailable, .dataLoss,
@@ -76,13 +73,13 @@ struct ExportAttempts: Sendable {
             // Without a delay, RESOURCE_EXHAUSTED means that the collector will not recover.
             guard Self.retried.contains(code) || (code == .resourceExhausted && retryDelay != nil)
             else { return .failed(reason: reason) }
-            guard attempts < Self.maxAttempts else {
+            guard attempts < ExportLimits.maxAttempts else {
                 return .failed(reason: "\(reason) (\(attempts) attempts)")
             }
             let share = min(max(random.isNaN ? 1 : random, 0), 1)
             let delay = Self.delay.bound(before: attempts + 1) * (0.5 + share / 2)
             // A collector in trouble gets no more load because it asks for a shorter delay.
-            let asked = min(retryDelay ?? .zero, Self.maxRetryDelay)
+            let asked = min(retryDelay ?? .zero, ExportLimits.maxRetryDelay)
             return .retry(after: max(asked, delay), reason: reason)
         }
     }

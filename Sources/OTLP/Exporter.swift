@@ -1,25 +1,8 @@
 internal import GRPCWire
 internal import Logging
+package import Observability
 internal import Synchronization
 package import Traces
-
-/// The counts of an exporter since its start.
-package struct ExportFigures: Equatable, Sendable {
-    /// Records that the collector accepted.
-    package var exported: UInt64 = 0
-    /// Records dropped because the queue was full.
-    package var queueFull: UInt64 = 0
-    /// Records that the collector rejected in a successful response.
-    package var rejected: UInt64 = 0
-    /// Records of requests that failed, also after their retries.
-    package var failed: UInt64 = 0
-    /// Records that were too large for a request.
-    package var tooLarge: UInt64 = 0
-    /// Records that wait for their export.
-    package var queued = 0
-    /// Whether the last request succeeded; true before the first one.
-    package var isUp = true
-}
 
 /// Exports records of one kind in batches, in the background.
 ///
@@ -29,9 +12,6 @@ package struct ExportFigures: Equatable, Sendable {
 ///                                        '----- wait ----' retry
 /// ```
 package final class Exporter<Record: Sendable>: Sendable {
-    /// The longest request, in bytes, before compression: most collectors accept 4 MiB.
-    package static var maxRequestBytes: Int { (4 << 20) - 1_024 }
-
     /// What an exporter does outside of its state.
     struct Surroundings: Sendable {
         /// The bytes of a request.
@@ -146,7 +126,7 @@ package final class Exporter<Record: Sendable>: Sendable {
             let records = queue.take(upTo: batch)
             guard !records.isEmpty else { return }
             await export(records)
-            let isHopeless = state.withLock { $0.isEnding && !$0.figures.isUp }
+            let isHopeless = state.withLock { $0.isEnding && $0.figures.isUp == false }
             if isHopeless { return }
         }
     }
@@ -154,7 +134,7 @@ package final class Exporter<Record: Sendable>: Sendable {
     /// Exports records in one request, or in several if they are too large for one.
     private func export(_ records: [Record]) async {
         let request = surroundings.encode(records)
-        guard request.count > Self.maxRequestBytes else {
+        guard request.count > ExportLimits.maxRequestBytes else {
             return await deliver(request, count: UInt64(records.count))
         }
         guard records.count > 1 else {
@@ -199,11 +179,11 @@ package final class Exporter<Record: Sendable>: Sendable {
     }
 
     private func delivered(_ count: UInt64, rejected: UInt64, _ message: String) {
+        report(nil, isUp: true)
         state.withLock { state in
             state.figures.exported &+= count - rejected
             state.figures.rejected &+= rejected
         }
-        report(nil, isUp: true)
         guard rejected > 0 || !message.isEmpty else { return }
         log.warning(
             "the collector accepted \(name) with a remark",
@@ -211,8 +191,8 @@ package final class Exporter<Record: Sendable>: Sendable {
     }
 
     private func failed(_ count: UInt64, _ reason: String) {
-        state.withLock { $0.figures.failed &+= count }
         report(reason, isUp: false)
+        state.withLock { $0.figures.failed &+= count }
     }
 
     /// Logs when the collector becomes unusable or usable, not each failure.
@@ -221,18 +201,15 @@ package final class Exporter<Record: Sendable>: Sendable {
             defer { state.figures.isUp = isUp }
             return state.figures.isUp
         }
-        guard before != isUp else { return }
+        // The first success is as expected.
+        guard before ?? true != isUp else { return }
         if isUp {
-            log.notice("\(name) are exported again", metadata: ["lost": "\(figures.lost)"])
+            let lost = figures.dropped.reduce(0) { $0 &+ $1.count }
+            log.notice("\(name) are exported again", metadata: ["lost": "\(lost)"])
         } else {
             log.warning(
                 "\(name) are not exported",
                 metadata: ["reason": "\((reason ?? "").printable(limit: 200))"])
         }
     }
-}
-
-extension ExportFigures {
-    /// All records that were not exported.
-    var lost: UInt64 { queueFull &+ rejected &+ failed &+ tooLarge }
 }

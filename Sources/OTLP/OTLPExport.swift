@@ -7,14 +7,12 @@ package import Transport
 
 /// Exports the spans and the calls of a server.
 package final class OTLPExport: Sendable {
-    /// The time for the last requests when the server stops.
-    package static let stopTimeout = Duration.seconds(5)
-
     /// Exports spans; nil without a collector for them.
     package let traces: Exporter<TraceSpan>?
     /// Exports calls as log records; nil without a collector for them.
     package let calls: Exporter<CallRecord>?
-    private let clients: [CollectorClient]
+    /// By the records that they export.
+    private let clients: [(records: String, client: CollectorClient)]
     private let log: Logger
 
     /// - Parameters:
@@ -28,14 +26,14 @@ package final class OTLPExport: Sendable {
         ]
         let resource = Otlp_Resource(facts.merging(settings.resource) { $1 })
         let scope = Otlp_InstrumentationScope(name: "weir", version: version)
-        var clients: [CollectorClient] = []
+        var clients: [(String, CollectorClient)] = []
         func exporter<Record>(
             _ name: String, _ collector: OTLPSettings.Collector?, service: String,
             encode: @escaping @Sendable ([Record]) -> [UInt8]
         ) -> Exporter<Record>? {
             guard let collector else { return nil }
             let client = CollectorClient(collector, service: service)
-            clients.append(client)
+            clients.append((name, client))
             return Exporter(
                 name, collector.queue, .init(encode: encode, send: { await client.send($0) }),
                 log: log)
@@ -61,19 +59,37 @@ package final class OTLPExport: Sendable {
 
     /// Begins to export. Throws if the files of the TLS settings cannot be used.
     package func start() throws(TLSFailure) {
-        for client in clients {
+        for (_, client) in clients {
             for warning in try client.open() { log.warning("\(warning)") }
         }
         traces?.start()
         calls?.start()
     }
 
-    /// Exports what is left, for at most `stopTimeout`, and closes the connections.
+    /// Reads the files of the TLS settings again. If a file is invalid, the log has the error, and
+    /// the previous content stays in use.
+    ///
+    /// - Parameter onlyChanged: whether to skip unchanged files.
+    package func reload(onlyChanged: Bool) {
+        for (records, client) in clients {
+            do throws(TLSFailure) {
+                guard let warnings = try client.reload(onlyChanged: onlyChanged) else { continue }
+                for warning in warnings { log.warning("\(warning)") }
+                log.notice("TLS files of the export read", metadata: ["records": "\(records)"])
+            } catch {
+                log.error(
+                    "the previous TLS files of the export stay in use",
+                    metadata: ["records": "\(records)", "reason": "\(error.description)"])
+            }
+        }
+    }
+
+    /// Exports what is left, for at most `ExportLimits.stopTimeout`, and closes the connections.
     package func stop() async {
-        async let tracesStop: Void? = traces?.stop(within: Self.stopTimeout)
-        await calls?.stop(within: Self.stopTimeout)
+        async let tracesStop: Void? = traces?.stop(within: ExportLimits.stopTimeout)
+        await calls?.stop(within: ExportLimits.stopTimeout)
         _ = await tracesStop
-        for client in clients { await client.close() }
+        for (_, client) in clients { await client.close() }
     }
 
     /// The counts by kind of records.

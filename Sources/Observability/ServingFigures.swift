@@ -11,7 +11,7 @@ package struct ServingFigures: Sendable {
     package var refusedConnections: UInt64 = 0
     package var refusedOperators: UInt64 = 0
     package var refusedScrapers: UInt64 = 0
-    /// Requests that overload protection refused, by reason.
+    /// Requests that a limit refused, by reason.
     package var refused: [Overload: UInt64] = [:]
     /// Bytes of requests and responses that wait in memory.
     package var bufferedBytes = 0

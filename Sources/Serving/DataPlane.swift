@@ -246,6 +246,9 @@ package final class DataPlane: Sendable {
     /// Ends the streams of all taps, also of later ones.
     package func finishTaps() { taps.finishAll() }
 
+    /// Ends the streams of the taps whose filter fulfils a condition.
+    package func finishTaps(where isOver: (CallFilter) -> Bool) { taps.finish(where: isOver) }
+
     /// The figures of the taps.
     package var tapFigures: TapFigures { taps.figures }
 

@@ -1,8 +1,5 @@
 /// How a server traces its calls.
 package struct TraceSettings: Sendable {
-    /// The most late calls that wait on one loop.
-    package static let lateCapacity = 256
-
     package var sampler = TraceSampler()
     /// The most late calls a second that are exported; 0 for none.
     package var lateCallsPerSecond = 0

@@ -11,35 +11,42 @@ struct AccessLogOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The form of the lines: json, or logfmt for human readers.", valueName: "format"))
-    var accessLogFormat: Format = .json
+            "The form of the lines: json, or logfmt for human readers (default: json).",
+            valueName: "format"))
+    var accessLogFormat: Format?
 
     @Option(
         help: ArgumentHelp(
-            "The share of calls to log, 0 to 1. Failures of the server are always logged.",
-            valueName: "share"), transform: Bounded.share)
-    var accessLogShare = 1.0
+            "The share of calls to log, 0 to 1 (default: 1). Failures of the server are always "
+                + "logged.", valueName: "share"), transform: Bounded.share)
+    var accessLogShare: Double?
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case json, logfmt }
 
     func validate() throws {
-        guard (0...1).contains(accessLogShare) else {
+        if let accessLogShare, !(0...1).contains(accessLogShare) {
             throw ValidationError(
                 "invalid --access-log-share \(accessLogShare): use a number from 0 to 1, a "
                     + "percentage such as 90%, or a fraction such as 1/3")
+        }
+        if accessLog == nil, accessLogFormat != nil {
+            throw ValidationError("--access-log-format requires --access-log")
         }
         if let accessLog, accessLog.isEmpty || accessLog.utf8.contains(0) {
             throw ValidationError("invalid --access-log '': use the path of a file, or '-'")
         }
     }
 
+    /// The share of calls to log.
+    var share: Double { accessLogShare ?? 1 }
+
     /// Nil without `--access-log`.
     var settings: AccessLogSettings? {
         guard let accessLog else { return nil }
         var settings = AccessLogSettings(
             accessLog == "-" ? .standardOutput : .file(accessLog))
-        settings.format = accessLogFormat == .json ? .json : .logfmt
-        settings.share = accessLogShare
+        settings.format = accessLogFormat == .logfmt ? .logfmt : .json
+        settings.share = share
         return settings
     }
 }

@@ -80,9 +80,9 @@ struct ExportOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Also trace calls that failed, were slow or differed in a shadow, at most this many a "
-                + "second, 0 to 10000.", valueName: "count"),
+                + "second, 0 to 10000 (default: 10).", valueName: "count"),
         transform: Bounded.whole(0...10_000))
-    var traceLate = 10
+    var traceLate: Int?
 
     @Flag(
         help: ArgumentHelp(
@@ -90,27 +90,54 @@ struct ExportOptions: ParsableArguments {
                 + "(default: $OTEL_LOGS_EXPORTER is otlp)."))
     var otlpCalls = false
 
-    /// Nil if nothing is exported.
-    func settings() throws(ValidationError) -> OTLPSettings? {
-        let given: [OTLPOption: String?] = [
+    private var options: OTLPOptions {
+        let texts: [OTLPOptions.Field: String?] = [
             .endpoint: otlp, .headers: otlpHeaders,
             .timeout: otlpTimeout.map { "\(Int(($0 * 1_000).rounded()))" },
-            .compression: otlpCompression,
-            .certificate: otlpCa, .clientCertificate: otlpCert, .clientKey: otlpKey,
-            .serverName: otlpServerName, .serviceName: otlpServiceName,
-            .attributes: otlpAttributes,
-            .ratio: traceRatio.map { "\($0)" },
+            .compression: otlpCompression, .certificate: otlpCa, .clientCertificate: otlpCert,
+            .clientKey: otlpKey, .serverName: otlpServerName, .serviceName: otlpServiceName,
+            .attributes: otlpAttributes, .ratio: traceRatio.map { "\($0)" },
+            .lateCalls: traceLate.map { "\($0)" }, .logsExporter: otlpCalls ? "otlp" : nil,
         ]
+        return OTLPOptions(texts.compactMapValues(\.self)) { $0.optionName }
+    }
+
+    /// Nil if nothing is exported.
+    func settings() throws(ValidationError) -> OTLPSettings? {
         do throws(OTLPSettings.Invalid) {
-            var settings = try OTLPSettings(
-                environment: ProcessInfo.processInfo.environment,
-                options: given.compactMapValues { $0 }, exportsCalls: otlpCalls)
-            settings?.lateCallsPerSecond = traceLate
-            return settings
+            return try OTLPSettings(
+                environment: ProcessInfo.processInfo.environment, options: options)
         } catch {
             throw ValidationError(error.description)
         }
     }
 
+    /// What is invalid in OpenTelemetry's variables although the settings are valid: variables of
+    /// what is not exported, and those that options precede.
+    static var ignoredProblems: [String] {
+        OTLPSettings.problems(in: ProcessInfo.processInfo.environment)
+    }
+
     func validate() throws { _ = try settings() }
+}
+
+extension OTLPOptions.Field {
+    /// The name of the option of `weir serve`.
+    fileprivate var optionName: String {
+        switch self {
+        case .endpoint: "--otlp"
+        case .headers: "--otlp-headers"
+        case .timeout: "--otlp-timeout"
+        case .compression: "--otlp-compression"
+        case .certificate: "--otlp-ca"
+        case .clientCertificate: "--otlp-cert"
+        case .clientKey: "--otlp-key"
+        case .serverName: "--otlp-server-name"
+        case .serviceName: "--otlp-service-name"
+        case .attributes: "--otlp-attributes"
+        case .ratio: "--trace-ratio"
+        case .lateCalls: "--trace-late"
+        case .logsExporter: "--otlp-calls"
+        }
+    }
 }

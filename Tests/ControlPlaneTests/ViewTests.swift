@@ -105,6 +105,16 @@ internal import Upstream
             $0.figures?.refused[.memory] = 6
         },
         Metric("weir_log_lines_lost_total 4") { $0.facts.lostLogLines = { 4 } },
+        Metric(#"weir_otlp_up{signal="logs"} 1"#) { $0.exportLogs { $0.isUp = true } },
+        Metric(#"weir_otlp_up{signal="logs"} 0"#) { $0.exportLogs { $0.isUp = false } },
+        Metric(#"weir_otlp_records_exported_total{signal="logs"} 5"#) {
+            $0.exportLogs { $0.exported = 5 }
+        },
+        Metric(#"weir_otlp_records_dropped_total{signal="logs",reason="too_large"} 6"#) {
+            $0.exportLogs { $0.tooLarge = 6 }
+        },
+        Metric(#"weir_otlp_records_queued{signal="logs"} 7"#) { $0.exportLogs { $0.queued = 7 } },
+        Metric(#"weir_requests_refused_total{reason="headers"} 0"#),
         Metric(
             #"weir_build_info{version="1.2",commit="unknown",swift_version="\#(swift)"} 1"#
         ) { $0.facts.version = "1.2" },
@@ -144,6 +154,19 @@ internal import Upstream
         #expect(!text.contains("weir_state_copy_up"))
         #expect(!text.contains("weir_log_lines_lost_total"))
         #expect(!text.contains("process_"))
+        #expect(!text.contains("weir_otlp_"))
+    }
+
+    @Test("Whether a collector is usable is unknown before the first request to it has ended")
+    func omitsUnknownCollector() throws {
+        var view = try Self.view()
+        view.facts.exports = {
+            [("traces", ExportFigures()), ("logs", ExportFigures())]
+        }
+        #expect(!view.metrics(try view.requireFigures(), .prometheus).contains("weir_otlp_up"))
+        view.exportLogs { $0.isUp = false }
+        let text = view.metrics(try view.requireFigures(), .prometheus)
+        #expect(text.split(separator: "\n").filter { $0.hasPrefix("weir_otlp_up") }.count == 1)
     }
 
     @Test("Only OpenMetrics has exemplars, at the bucket of their latency")
@@ -280,5 +303,14 @@ internal import Upstream
         view.figures = nil
         #expect(throws: RPCError.self) { try view.stats(endpoint: "") }
         #expect(throws: RPCError.self) { try view.shadowReports("e", backend: "") }
+    }
+}
+
+extension ControlPlane.View {
+    /// A server that exports log records with these figures.
+    fileprivate mutating func exportLogs(_ change: (inout ExportFigures) -> Void) {
+        var figures = ExportFigures()
+        change(&figures)
+        facts.exports = { [figures] in [("traces", ExportFigures()), ("logs", figures)] }
     }
 }

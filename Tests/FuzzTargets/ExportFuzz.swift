@@ -26,17 +26,23 @@ enum ExportFuzz {
 
     private static func read(_ environment: [String: String]) {
         do throws(OTLPSettings.Invalid) {
-            let settings = try OTLPSettings(environment: environment, options: [:])
+            for problem in OTLPSettings.problems(in: environment) { check(problem) }
+            let settings = try OTLPSettings(environment: environment)
             guard let collector = settings?.traces else { return }
             precondition((1...65_535).contains(collector.address.port))
             precondition(!collector.address.host.isEmpty)
             precondition(collector.headers.fields.allSatisfy { Metadata.isValid($0) })
             precondition((.milliseconds(1)...(.seconds(3_600))).contains(collector.timeout))
             precondition((1...1_000_000).contains(collector.queue.maxQueued))
+            precondition(settings?.resource["service.name"]?.isEmpty == false)
         } catch {
-            precondition(error.description.utf8.count < 2_048)
-            precondition(!error.description.unicodeScalars.contains(where: \.isControl))
+            check(error.description)
         }
+    }
+
+    private static func check(_ problem: String) {
+        precondition(problem.utf8.count < 2_048)
+        precondition(!problem.unicodeScalars.contains(where: \.isControl))
     }
 
     private static func answer(_ bytes: [UInt8]) {
@@ -46,7 +52,7 @@ enum ExportFuzz {
             var attempts = ExportAttempts()
             let answer = ExportAnswer(RPCError(code, "why", metadata: metadata))
             guard case .retry(let delay, _) = attempts.ended(answer, random: 0.5) else { continue }
-            precondition((.zero...ExportAttempts.maxRetryDelay).contains(delay))
+            precondition((.zero...ExportLimits.maxRetryDelay).contains(delay))
         }
         if let response = try? Otlp_ExportResponse(serializedBytes: bytes) {
             var attempts = ExportAttempts()

@@ -48,14 +48,14 @@ internal import Transport
         arguments: LogFormat.allCases,
         [
             "a\nb", "\r", "\u{1b}[2J", "\u{9b}", "\u{85}", "\u{2028}", "\u{202e}", "\u{0}",
-            "\u{7f}", "\u{feff}",
+            "\u{7f}", "\u{feff}", "\u{e0001}", "\u{ad}",
         ])
     func escapes(format: LogFormat, control: String) throws {
         for line in [text("m\(control)", [], format), text("m", [("f", "v\(control)")], format)] {
             let scalars = line.unicodeScalars.dropLast()
             #expect(line.hasSuffix("\n"))
             #expect(!scalars.contains { $0.properties.generalCategory == .control })
-            #expect(!scalars.contains { $0.properties.isBidiControl })
+            #expect(!scalars.contains { $0.properties.isDefaultIgnorableCodePoint })
             #expect(line.split(whereSeparator: \.isNewline).count == 1)
         }
         let json = text("m\(control)", [("f", control)], .json)

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Logging
+internal import Observability
 internal import Synchronization
 internal import Testing
 internal import Traces
@@ -85,6 +86,8 @@ private final class Script: Sendable {
         let script = Script()
         let exporter = script.exporter(queue(10, batch: 2))
         exporter.start()
+        // No request has been sent.
+        #expect(exporter.figures.isUp == nil)
         exporter.add([1, 2, 3])
         while exporter.figures.exported < 2 { await Task.yield() }
         #expect(script.requests == [[1, 2]])
@@ -164,15 +167,15 @@ private final class Script: Sendable {
     func large() async {
         let script = Script()
         let half = script.exporter(
-            queue(10, batch: 4), bytesPerRecord: Exporter<Int>.maxRequestBytes / 2)
+            queue(10, batch: 4), bytesPerRecord: ExportLimits.maxRequestBytes / 2)
         half.add([1, 2, 3, 4])
         half.start()
         await half.stop(within: Script.never)
         #expect(script.requests == [[1, 2, 3, 4], [1, 2], [3, 4]])
         #expect(half.figures == ExportFigures(exported: 4))
         for (bytes, figures) in [
-            (Exporter<Int>.maxRequestBytes, ExportFigures(exported: 1)),
-            (Exporter<Int>.maxRequestBytes + 1, ExportFigures(tooLarge: 1)),
+            (ExportLimits.maxRequestBytes, ExportFigures(exported: 1)),
+            (ExportLimits.maxRequestBytes + 1, ExportFigures(tooLarge: 1, isUp: nil)),
         ] {
             let one = Script().exporter(queue(10, batch: 4), bytesPerRecord: bytes)
             one.add([1])
@@ -186,7 +189,7 @@ private final class Script: Sendable {
 extension ExportFigures {
     fileprivate init(
         exported: UInt64 = 0, queueFull: UInt64 = 0, rejected: UInt64 = 0, failed: UInt64 = 0,
-        tooLarge: UInt64 = 0, isUp: Bool = true
+        tooLarge: UInt64 = 0, isUp: Bool? = true
     ) {
         self.init()
         (self.exported, self.queueFull, self.rejected) = (exported, queueFull, rejected)

@@ -10,15 +10,19 @@ internal import Transport
 
     /// The settings, or the error.
     private static func read(
-        _ variables: [String: String], _ options: [OTLPOption: String] = [:]
+        _ variables: [String: String],
+        _ options: [OTLPOptions.Field: String] = [:]
     ) -> Result<OTLPSettings?, OTLPSettings.Invalid> {
         Result { () throws(OTLPSettings.Invalid) in
-            try OTLPSettings(environment: variables, options: options, exportsCalls: true)
+            try OTLPSettings(
+                environment: variables, options: OTLPOptions(options) { "--\($0)" })
         }
     }
 
     private static func with(_ name: String, _ value: String) -> OTLPSettings? {
-        try? read([endpoint: "https://c:1", name: value]).get()
+        try? read(
+            [endpoint: "https://c:1", "OTEL_LOGS_EXPORTER": "otlp"].merging([name: value]) { $1 }
+        ).get()
     }
 
     @Test(
@@ -31,10 +35,11 @@ internal import Transport
         ])
     func endpoints(text: String, address: String, isTLS: Bool) throws {
         for (variables, options) in [
-            ([Self.endpoint: text], [:]), ([:], [OTLPOption.endpoint: text]),
+            ([Self.endpoint: text], [:]), ([:], [OTLPOptions.Field.endpoint: text]),
             ([Self.endpoint: "http://other:1"], [.endpoint: text]),
         ] {
-            let settings = try #require(try Self.read(variables, options).get())
+            let both = variables.merging(["OTEL_LOGS_EXPORTER": "otlp"]) { $1 }
+            let settings = try #require(try Self.read(both, options).get())
             #expect(settings.traces?.address.description == address)
             #expect((settings.traces?.tls != nil) == isTLS)
             #expect(settings.logs == settings.traces)
@@ -82,15 +87,87 @@ internal import Transport
         #expect(try Self.read(variables).get() == nil)
     }
 
-    @Test("An option without an endpoint is an error, which names it")
-    func orphan() {
-        for option in OTLPOption.allCases where option != .endpoint {
-            guard case .failure(let error) = Self.read([:], [option: "1"]) else {
-                Issue.record("\(option) accepted")
-                continue
-            }
-            #expect(error.description.hasPrefix("\(option.rawValue) requires --otlp"))
+    @Test(
+        "An option without an endpoint is an error, which names it and what it needs",
+        arguments: OTLPOptions.Field.allCases.filter { $0 != .endpoint })
+    func withoutEndpoint(field: OTLPOptions.Field) {
+        for variables in [[:], ["OTEL_SDK_DISABLED": "false"], ["OTEL_TRACES_EXPORTER": "otlp"]] {
+            #expect(
+                Self.read(variables, [field: "1"]).error?.description
+                    == "--\(field) requires --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT")
         }
+        // The variable disables what the options say.
+        #expect(Self.read(["OTEL_SDK_DISABLED": "true"], [field: "1"]).error == nil)
+    }
+
+    @Test(
+        "An option that a variable deprives of its effect is an error",
+        arguments: [
+            (["OTEL_TRACES_EXPORTER": "none"], [.endpoint: "http://c"], "--endpoint has no effect"),
+            (
+                ["OTEL_TRACES_EXPORTER": "none", endpoint: "http://c"], [.headers: "a=b"],
+                "--headers has no effect"
+            ),
+            (
+                [
+                    "OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "otlp",
+                    endpoint: "http://c",
+                ],
+                [.ratio: "1"], "--ratio has no effect"
+            ),
+            (
+                ["OTEL_TRACES_EXPORTER": "none", endpoint: "http://c"],
+                [.lateCalls: "1", .logsExporter: "otlp"], "--lateCalls has no effect"
+            ),
+            (
+                ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c"], [.logsExporter: "otlp"],
+                "--logsExporter requires --endpoint"
+            ),
+            (
+                ["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://c"], [.ratio: "1"],
+                "--ratio has no effect"
+            ),
+        ] as [([String: String], [OTLPOptions.Field: String], String)])
+    func withoutEffect(
+        variables: [String: String], options: [OTLPOptions.Field: String], start: String
+    ) {
+        #expect(Self.read(variables, options).error?.description.hasPrefix(start) == true)
+    }
+
+    @Test(
+        "A server that exports nothing reports each invalid variable once",
+        arguments: [
+            ("OTEL_SDK_DISABLED", "x"), ("OTEL_TRACES_EXPORTER", "zipkin"),
+            ("OTEL_LOGS_EXPORTER", "x"), ("OTEL_EXPORTER_OTLP_INSECURE", "yes"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), ("OTEL_EXPORTER_OTLP_HEADERS", "a"),
+            ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "br"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "0"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1.5"),
+            ("OTEL_BLRP_SCHEDULE_DELAY", "1e300"), ("OTEL_TRACES_SAMPLER", "zzz\u{1b}"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name="), ("OTEL_SERVICE_NAME", "a\n"),
+        ])
+    func problems(name: String, value: String) throws {
+        let problems = OTLPSettings.problems(in: [name: value])
+        #expect(problems.count == 1)
+        #expect(problems.first?.contains(name) == true)
+        #expect(try Self.read([name: value]).get() == nil)
+        let disabled = ["OTEL_SDK_DISABLED": "true"].merging([name: value]) { own, _ in own }
+        #expect(OTLPSettings.problems(in: disabled).isEmpty)
+        #expect(OTLPSettings.problems(in: [name: ""]).isEmpty)
+        let two = OTLPSettings.problems(in: [name: value, "OTEL_BLRP_MAX_QUEUE_SIZE": "x"])
+        #expect(two.count == 2)
+    }
+
+    @Test("Valid variables, and those of others, are not reported")
+    func withoutProblems() {
+        let valid = [
+            "OTEL_TRACES_EXPORTER": "none", Self.endpoint: "http://c", "OTEL_X": "x",
+            "OTEL_TRACES_SAMPLER": "always_on", "OTEL_SDK_DISABLED": "false",
+            "OTEL_METRICS_EXPORTER": "x",
+        ]
+        #expect(OTLPSettings.problems(in: valid).isEmpty)
+        let invalid = valid.merging([Self.endpoint: "ftp://user:secret@c"]) { $1 }
+        #expect(OTLPSettings.problems(in: invalid).count == 1)
+        #expect(!OTLPSettings.problems(in: invalid).joined().contains("secret"))
     }
 
     @Test("A variable of one kind of records precedes that of all kinds, and an option both")
@@ -98,6 +175,7 @@ internal import Transport
         var variables = [
             Self.endpoint: "http://all:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://spans:2",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "5", "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": "7",
+            "OTEL_LOGS_EXPORTER": "otlp",
         ]
         let settings = try #require(try Self.read(variables).get())
         #expect(settings.traces?.address.host == "spans")
@@ -112,15 +190,15 @@ internal import Transport
         #expect(try Self.read(variables).get()?.traces == nil)
     }
 
-    @Test("Calls are exported if an option or the variable says so")
+    @Test("Calls are exported if the option or else the variable says so")
     func calls() throws {
-        for (value, isOn, expected) in [
-            (nil, false, false), (nil, true, true), ("otlp", false, true), ("none", true, false),
-        ] as [(String?, Bool, Bool)] {
+        for (value, option, expected) in [
+            (nil, nil, false), (nil, "otlp", true), ("otlp", nil, true), ("none", nil, false),
+            ("none", "otlp", true), ("x", "otlp", true),
+        ] as [(String?, String?, Bool)] {
             var variables = [Self.endpoint: "http://c"]
             variables["OTEL_LOGS_EXPORTER"] = value
-            let settings = try OTLPSettings(
-                environment: variables, options: [:], exportsCalls: isOn)
+            let settings = try Self.read(variables, option.map { [.logsExporter: $0] } ?? [:]).get()
             #expect((settings?.logs != nil) == expected)
         }
     }
@@ -290,4 +368,8 @@ internal import Transport
             #expect(error.description.contains("OTEL_TRACES_SAMPLER_ARG"))
         }
     }
+}
+
+extension Result {
+    fileprivate var error: Failure? { if case .failure(let error) = self { error } else { nil } }
 }

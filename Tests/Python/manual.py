@@ -189,7 +189,31 @@ def limit_table():
         meaning = meanings[names[name]].replace("|", "\\|")
         text += f"| `{name}` | {figure(default)}{unit} | {figure(least)} to {figure(most)} | "
         text += f"{meaning} |\n"
+    return text + "\n" + fixed_table()
+
+
+def fixed_table():
+    """The table of bounds that operators cannot set."""
+    text = "## Fixed bounds\n\n"
+    text += "| bound | value | what it bounds, and what happens over it |\n"
+    text += "| --- | --- | --- |\n"
+    for file, owner in [("Limits+Fixed.swift", ""), ("ExportLimits.swift", " of the export")]:
+        (path,) = (ROOT / "Sources").rglob(file)
+        for comment, name, value in re.findall(
+                r"((?: +///.*\n)+) +package static let (\w+) = (.*)\n", path.read_text()):
+            meaning = " ".join(re.sub(r"^ +/// ?", "", comment, flags=re.MULTILINE).split())
+            words = re.sub(r"([A-Z])", r" \1", name.removeprefix("max")).strip().lower()
+            text += f"| {words}{owner} | {constant(value)} | {meaning} |\n"
     return text + "\n"
+
+
+def constant(value):
+    """The value of a constant in Swift: a whole number, or a number of seconds."""
+    seconds = re.fullmatch(r"Duration\.seconds\((\w+)\)", value)
+    if seconds:
+        return figure(seconds[1]) + " s"
+    assert re.fullmatch(r"[0-9_ ()<-]+", value), value
+    return figure(str(eval(value)))
 
 
 def roff(text):

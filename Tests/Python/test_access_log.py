@@ -291,6 +291,9 @@ def test_a_flood_of_unknown_methods_costs_bounded_memory(tmp_path, stubs):
     (["--access-log", "x", "--access-log-share", "nan"], "use a number from 0 to 1"),
     (["--access-log", "x", "--access-log-share", "2/0"], "invalid"),
     (["--access-log", "x", "--access-log-format", "xml"], "json"),
+    (["--access-log-format", "json"], "--access-log-format requires --access-log"),
+    (["--access-log-share", "1"], "--access-log-share requires --access-log or --otlp-calls"),
+    (["--access-log-share", "1", "--otlp", "http://127.0.0.1:1"], "requires --access-log or"),
     (["--limit", "max-access-log-lines=0"], "from 1 to 1000000"),
     (["--limit", "max-traced-calls=1000001"], "from 0 to 1000000"),
 ])

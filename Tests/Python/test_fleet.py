@@ -128,6 +128,25 @@ def test_the_fleet_is_listed_and_has_one_leader(three):
     assert "leader, this one" in page and f"state in etcd:http://{three.etcd.address}" in page
 
 
+def test_commands_about_the_calls_of_one_server_name_the_others(three):
+    wait_for(lambda: len(three.instances(1).instances) == 3)
+    one, two, third = three.servers
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with grpc.insecure_channel(one.data) as channel:
+        channel.unary_unary("/helloworld.Greeter/SayHello")(
+            b"", timeout=5, metadata=[("traceparent", f"00-{trace}-00f067aa0ba902b7-01")])
+    note = (f"weir: only the server 'two' was asked; others of its fleet may have calls of the "
+            f"trace: 'one' ({one.admin}), 'three' ({third.admin}); ask each with: weir trace "
+            f"{trace} --admin ADDRESS")
+    absent = tool(two, "trace", trace, check=False)
+    assert absent.returncode == 1 and note in absent.stderr
+    found = tool(one, "trace", trace)
+    assert "SayHello" in found.stdout and "only the server 'one' was asked" in found.stderr
+    assert json.loads(tool(one, "trace", trace, "--json").stdout)["calls"]
+    tapped = tool(three.servers[2], "tap", "greeter", "--seconds", "0.2")
+    assert "only the server 'three' was asked" in tapped.stderr
+
+
 def test_a_killed_leader_is_followed_within_its_lease(three):
     wait_for(lambda: len(three.instances(1).instances) == 3)
     three.servers[0].stop(signal.SIGKILL)

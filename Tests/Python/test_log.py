@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -70,3 +72,25 @@ def test_repeated_lines_are_throttled(tmp_path):
     assert len([line for line in same if "repeated=" not in line]) == 3, same
     assert [re.search(r"repeated=(\d+)", line)[1] for line in same if "repeated=" in line] == ["6"]
     assert len([line for line in log if re.search(r"\bline \d", line)]) == 9
+
+
+def test_an_error_of_tls_has_no_path_of_a_source_file(certificates):
+    server = start_demo(
+        "--log-level", "debug", "--tls-cert", certificates / "server.pem", "--tls-key",
+        certificates / "server.key")
+    host, port = server.data.rsplit(":", 1)
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    context.set_alpn_protocols(["h2"])
+    plain = socket.create_connection((host, int(port)), timeout=SECONDS)
+    raw = plain.dup()
+    with raw, context.wrap_socket(plain, server_hostname="model.internal") as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+        assert client.recv(1)
+        # A record that was not encrypted with the key of the connection.
+        raw.sendall(b"\x17\x03\x03\0\x20" + b"x" * 32)
+        while raw.recv(1_000):
+            pass
+    assert server.stop() == 0
+    (line,) = [line for line in server.process.stderr if "connection error" in line]
+    assert "BAD_RECORD_MAC" in line
+    assert not any(part in line for part in (".cc", "/", "NIOSSL", "error:")), line

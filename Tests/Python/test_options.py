@@ -77,6 +77,11 @@ WITH = {
     "--admin-tls-cert": ["--admin-tls"], "--admin-tls-key": ["--admin-tls"],
     "--admin-tls-server-name": ["--admin-tls"],
 }
+# The same for options of `serve` with a common beginning.
+SERVE_WITH = {
+    "--otlp-": ["--otlp=https://127.0.0.1:1"], "--trace-": ["--otlp=https://127.0.0.1:1"],
+    "--access-log-": ["--access-log=-"],
+}
 
 
 def line(path, arguments, tested, value):
@@ -247,8 +252,12 @@ def test_every_option_of_serve_with_boundary_values(tmp_path):
             values, numbers = BOUNDARIES, numbers + 1
         else:
             values = TEXTS + forms(option["valueName"])
+        # Some are refused without another one.
+        needed = next((words for start, words in SERVE_WITH.items()
+                       if flag(option).startswith(start)), [])
         for value in values:
-            words = [f"{flag(option)}={value}"] + ([f"{pair}={value}"] if pair else [])
+            words = [f"{flag(option)}={value}", *needed]
+            words += [f"{pair}={value}"] if pair else []
             tasks.append(lambda words=words: serve(words, {}, tmp_path))
     assert numbers >= 4
     check_all(tasks)

@@ -51,6 +51,12 @@ class Tap:
         assert self.process.returncode == 0, errors
         return output.splitlines(), errors
 
+    def failure(self):
+        """Waits for the end with an error, and returns the error."""
+        _, errors = self.process.communicate(timeout=SECONDS)
+        assert self.process.returncode == 1, errors
+        return errors.strip()
+
 
 def hello(server, path=GREETER, key=None, metadata=()):
     with grpc.insecure_channel(server.data) as channel:
@@ -281,6 +287,32 @@ def test_the_ring_is_bounded_and_can_be_off():
 def test_an_invalid_trace_id_is_a_usage_error(demo, text):
     done = tool(demo, "trace", "--", text, check=False)
     assert done.returncode == 64 and "32 hexadecimal digits" in done.stderr
+
+
+# Deletion.
+
+
+def test_a_tap_ends_when_its_endpoint_or_its_backends_are_deleted():
+    server = start_demo()
+    for name in ("other", "second"):
+        tool(server, "backend", "create", name, "--upstream", "127.0.0.1:1", "--wait", "0")
+    tool(server, "endpoint", "create", "e", "--route", "/p.E/", "--backend", "greeter-v1")
+    with Tap(server, "e") as tapped, Tap(server, "greeter", "--json") as kept, \
+            Tap(server, "--", "greeter") as all_backends, \
+            Tap(server, "greeter", "--backend", "other", "--backend", "second") as both, \
+            Tap(server, "greeter", "--backend", "other", "--backend", "greeter-v1") as one:
+        tool(server, "endpoint", "delete", "e")
+        assert "NOT_FOUND: the endpoint 'e' was deleted, which ends the tap" in tapped.failure()
+        tool(server, "backend", "delete", "other")
+        assert both.process.poll() is None
+        tool(server, "backend", "delete", "second")
+        assert "each backend of the filter was deleted" in both.failure()
+        # The others continue.
+        hello(server)
+        assert kept.call()["endpoint"] == "greeter"
+        assert metric(server, "weir_taps") == 3
+        assert all(each.process.poll() is None for each in (kept, all_backends, one))
+    server.stop()
 
 
 # Roles.

@@ -146,7 +146,7 @@ internal import Traces
     @Test(
         "A tap drops calls over its rate, over that of all taps, and over its buffer",
         arguments: [
-            (10, 10_000, 10), (10_000, 10, 10), (10_000, 10_000, CallTapStream.maxWaiting),
+            (10, 10_000, 10), (10_000, 10, 10), (10_000, 10_000, Limits.maxWaitingTapCalls),
         ])
     func drops(_ rate: Int, _ all: Int, _ kept: Int) async throws {
         let tap = try Self.tap(rate, all: all)

@@ -203,7 +203,7 @@ internal import Transport
         loop.embedded.advance(by: .seconds(60))
         #expect((30...50).contains(spans().count))
         #expect(loop.state.tracing?.droppedLate == 0)
-        for _ in 0..<TraceSettings.lateCapacity + 100 { _ = try client.call("/a.S/M", bytes) }
+        for _ in 0..<Limits.maxWaitingLateCalls + 100 { _ = try client.call("/a.S/M", bytes) }
         #expect((loop.state.tracing?.droppedLate ?? 0) > 0)
     }
 

@@ -9,7 +9,7 @@ internal import Testing
         arguments: [
             "\u{1b}[2J", "\u{7f}", "\u{85}", "\u{9b}31m", "\u{202e}abc", "\u{2066}", "\u{2028}",
             "ü\n\t", "😀",
-            "\u{feff}",
+            "\u{feff}", "\u{e0001}\u{e0041}", "\u{200b}",
         ])
     func json(text: String) throws {
         let document = JSONValue.object([(key: text, value: .array([.string(text)]))]).text()
@@ -17,7 +17,8 @@ internal import Testing
         #expect(
             !escaped.unicodeScalars.contains {
                 $0 != "\n"
-                    && ($0.properties.generalCategory == .control || $0.properties.isBidiControl)
+                    && ($0.properties.generalCategory == .control
+                        || $0.properties.isDefaultIgnorableCodePoint)
             })
         #expect(try JSONValue(parsing: escaped).text() == (try JSONValue(parsing: document).text()))
     }

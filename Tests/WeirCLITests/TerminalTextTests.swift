@@ -9,6 +9,7 @@ internal import Testing
             ("plain ü", "plain ü"), ("a\nb", "a\\nb"), ("\u{1b}[31mred", "\\u{1B}[31mred"),
             ("\u{9b}2J", "\\u{009B}2J"), ("\u{7f}", "\\u{7F}"), ("a\u{202e}b", "a\\u{202E}b"),
             ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"), ("\r\n", "\\r\\n"), ("\0", "\\0"),
+            ("a\u{e0001}\u{e0062}", "a\\u{000E0001}\\u{000E0062}"), ("\u{200b}", "\\u{200B}"),
         ])
     func escapes(value: String, shown: String) {
         let text: TerminalText = "\u{1b}[1m<\(value)>\n"

@@ -35,7 +35,8 @@ extension ControlPlane {
             }
     }
 
-    /// Sends the calls of a tap until the caller cancels it or the server drains.
+    /// Sends the calls of a tap until the caller cancels it, the server drains, or the endpoint or
+    /// all backends of the filter are deleted.
     ///
     /// - Parameter send: receives nil first, when the tap is open.
     private nonisolated func tap(
@@ -48,13 +49,36 @@ extension ControlPlane {
                 "\(dataPlane.tapFigures.open) taps are open, which is the limit (max-taps)")
         }
         do {
+            // They may have been deleted before the tap was open.
+            try requireExisting(options.filter)
             try await send(nil, 0)
             for await call in tap.calls { try await send(call, tap.takeDropped()) }
+            try requireExisting(options.filter)
         } catch {
             await dataPlane.close(tap)
             throw error
         }
         await dataPlane.close(tap)
+    }
+
+    private nonisolated func requireExisting(_ filter: CallFilter) throws(RPCError) {
+        guard let missing = views.current.state.missing(filter) else { return }
+        throw RPCError(.notFound, "\(missing) was deleted, which ends the tap")
+    }
+}
+
+extension ControlState {
+    /// What a filter needs and the state does not have: the endpoint, or the last one of the
+    /// backends; nil if it can select calls.
+    func missing(_ filter: CallFilter) -> String? {
+        if !filter.endpoint.isEmpty, endpoints[filter.endpoint] == nil {
+            return "the endpoint \(filter.endpoint.quoted)"
+        }
+        let backends = filter.backends
+        guard let first = backends.min(), backends.allSatisfy({ self.backends[$0] == nil }) else {
+            return nil
+        }
+        return backends.count == 1 ? "the backend \(first.quoted)" : "each backend of the filter"
     }
 }
 

@@ -1,3 +1,4 @@
+package import Observability
 package import Transport
 
 /// What the metrics show of the program, apart from its data plane and its state.
@@ -12,34 +13,11 @@ package struct ServerFacts: Sendable {
     package var accessLogLines: (@Sendable () -> (written: UInt64, lost: UInt64))?
     /// Returns the certificates that new connections receive, by port.
     package var certificates: @Sendable () -> [PortCertificates] = { [] }
-    /// Returns the counts of the export of spans and log records, by kind.
-    package var exports: @Sendable () -> [ExportCounts] = { [] }
+    /// Returns the counts of the export of spans (`traces`) and log records (`logs`).
+    package var exports: @Sendable () -> [(signal: String, figures: ExportFigures)] = { [] }
 
     /// No facts.
     package init() {}
-
-    /// The export of one kind of records.
-    package struct ExportCounts: Sendable {
-        /// The kind: `traces` or `logs`.
-        package let signal: String
-        /// Records that the collector accepted.
-        package let exported: UInt64
-        /// Records that were not exported, by reason.
-        package let dropped: [(reason: String, count: UInt64)]
-        /// Records that wait.
-        package let queued: Int
-        /// Whether the last request succeeded.
-        package let isUp: Bool
-
-        /// Counts.
-        package init(
-            signal: String, exported: UInt64, dropped: [(reason: String, count: UInt64)],
-            queued: Int, isUp: Bool
-        ) {
-            (self.signal, self.exported, self.dropped) = (signal, exported, dropped)
-            (self.queued, self.isUp) = (queued, isUp)
-        }
-    }
 
     /// The certificates of one port.
     package struct PortCertificates: Sendable {

@@ -113,7 +113,8 @@ extension ControlPlane.View {
         }
         text.family(
             "weir_requests_refused_total", .counter,
-            "Requests refused with RESOURCE_EXHAUSTED because a limit was reached, by reason.")
+            "Requests refused with RESOURCE_EXHAUSTED, or with the status 414 or 431 of HTTP, "
+                + "because a limit was reached, by reason.")
         for reason in Overload.allCases {
             text.sample(
                 "weir_requests_refused_total", [("reason", reason.rawValue)],
@@ -137,32 +138,34 @@ extension ControlPlane.View {
         text.family(
             "weir_otlp_records_exported_total", .counter,
             "Spans and log records that the collector accepted, by kind.")
-        for each in exports {
+        for (signal, figures) in exports {
             text.sample(
-                "weir_otlp_records_exported_total", [("signal", each.signal)], each.exported)
+                "weir_otlp_records_exported_total", [("signal", signal)], figures.exported)
         }
         text.family(
             "weir_otlp_records_dropped_total", .counter,
             "Spans and log records that were not exported, by kind and reason.")
-        for each in exports {
-            for (reason, count) in each.dropped {
+        for (signal, figures) in exports {
+            for (reason, count) in figures.dropped {
                 text.sample(
-                    "weir_otlp_records_dropped_total",
-                    [("signal", each.signal), ("reason", reason)], count)
+                    "weir_otlp_records_dropped_total", [("signal", signal), ("reason", reason)],
+                    count)
             }
         }
         text.family(
             "weir_otlp_records_queued", .gauge,
             "Spans and log records that wait for their export, by kind.")
-        for each in exports {
-            text.sample("weir_otlp_records_queued", [("signal", each.signal)], each.queued)
+        for (signal, figures) in exports {
+            text.sample("weir_otlp_records_queued", [("signal", signal)], figures.queued)
         }
+        let tried = exports.compactMap { signal, figures in figures.isUp.map { (signal, $0) } }
+        guard !tried.isEmpty else { return }
         text.family(
             "weir_otlp_up", .gauge,
-            "1 if the last request to the collector succeeded, otherwise 0, by kind. Requests of "
-                + "clients are served in both cases.")
-        for each in exports {
-            text.sample("weir_otlp_up", [("signal", each.signal)], each.isUp ? 1 : 0)
+            "1 if the last request to the collector succeeded, otherwise 0, by kind; absent before "
+                + "the first request has ended. Requests of clients are served in all cases.")
+        for (signal, isUp) in tried {
+            text.sample("weir_otlp_up", [("signal", signal)], isUp ? 1 : 0)
         }
     }
 

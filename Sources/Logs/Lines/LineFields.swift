@@ -1,5 +1,4 @@
 internal import GRPCWire
-internal import Messages
 
 /// The named values of one line, in a format for programs.
 struct LineFields {
@@ -93,8 +92,7 @@ struct LineFields {
         case "\n": "\\n"
         case "\r": "\\r"
         case "\t": "\\t"
-        case _ where scalar.isControl:
-            UTF16.encode(scalar).map { $0.map { "\\u" + $0.padded(4, radix: 16) }.joined() } ?? ""
+        case _ where scalar.needsEscape: scalar.jsonEscape
         default: String(scalar)
         }
     }

@@ -103,7 +103,7 @@ struct LogLine {
         let isBare =
             !value.isEmpty
             && !value.unicodeScalars.contains {
-                $0.isControl || $0 == " " || $0 == "\"" || $0 == "=" || $0 == "\\"
+                $0.needsEscape || $0 == " " || $0 == "\"" || $0 == "=" || $0 == "\\"
             }
         guard !isBare else { return value }
         let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")

@@ -1,4 +1,4 @@
-/// Why overload protection refused a request.
+/// The limit that refused a request before its call began.
 package enum Overload: String, Sendable, CaseIterable {
     /// Too many requests in flight on a loop.
     case requests
@@ -10,4 +10,6 @@ package enum Overload: String, Sendable, CaseIterable {
     case rate
     /// Too many calls of blocking handlers.
     case blocking
+    /// Too many or too long headers, or a request line that was too long.
+    case headers
 }

@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Logging
 internal import NIOCore
+internal import Observability
 internal import Transport
 
 /// A client's HTTP/1 connection: carries out the decisions of an `HTTP1Machine`.
@@ -98,7 +99,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        loop.log.debug("connection error", metadata: ["peer": "\(peer.text)", "error": "\(error)"])
+        loop.log.debug(
+            "connection error",
+            metadata: ["peer": "\(peer.text)", "error": "\(systemReason(error))"])
         context.close(promise: nil)
     }
 
@@ -139,6 +142,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             }
         } catch {
             let limit = loop.limits.maxMessageBytes
+            if error.isHeaderLimit, servedPort.servesEndpoints { loop.admission.count(.headers) }
             refuse(HTTPReply(error.status == 413 ? .bodyTooLarge(limit: limit) : error))
         }
         // Releases the memory of a read while the connection waits.

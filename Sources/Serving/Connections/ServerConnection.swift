@@ -81,7 +81,9 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     }
 
     func failed(_ error: any Error) {
-        loop.log.debug("connection error", metadata: ["peer": "\(peer.text)", "error": "\(error)"])
+        loop.log.debug(
+            "connection error",
+            metadata: ["peer": "\(peer.text)", "error": "\(systemReason(error))"])
     }
 
     /// Asks the client to disconnect: sends a first GOAWAY, and when the client has received it, a
@@ -276,6 +278,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     /// the limit.
     private func refuse(_ stream: HTTP2Stream, _ reason: String, isTrailers: Bool) {
         let error = RPCError(.resourceExhausted, reason)
+        if servedPort.servesEndpoints { loop.admission.count(.headers) }
         if isTrailers {
             call(of: stream)?.finish(error)
             plainHTTPStreams[stream.id]?.refuse(HTTPRefusal(431, reason))

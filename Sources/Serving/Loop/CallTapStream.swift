@@ -50,6 +50,12 @@ final class OpenTaps: Sendable {
         for tap in taps { tap.finish() }
     }
 
+    /// Ends the streams of the taps whose filter fulfils a condition.
+    func finish(where isOver: (CallFilter) -> Bool) {
+        let taps = state.withLock(\.taps)
+        for tap in taps where isOver(tap.filter) { tap.finish() }
+    }
+
     func takeCall(at now: UInt64) -> Bool { state.withLock { $0.bucket.take(1, at: now) } }
 
     func countDropped() { state.withLock { $0.dropped += 1 } }
@@ -67,9 +73,6 @@ package struct TapFigures: Sendable {
 /// The calls that one tap shows, as they end. The loops filter and sample them, and never wait: a
 /// call that exceeds a limit, or that the reader is too slow for, is dropped and counted.
 package final class CallTapStream: Sendable {
-    /// The calls that wait for a slow reader.
-    static let maxWaiting = 1_000
-
     /// What a tap shows.
     package struct Options: Sendable {
         package var filter = CallFilter()
@@ -87,6 +90,8 @@ package final class CallTapStream: Sendable {
         var dropped: UInt64 = 0
     }
 
+    /// Which calls the tap shows.
+    var filter: CallFilter { options.filter }
     /// The calls in the order in which they ended on their loops.
     package let calls: AsyncStream<CallRecord>
     private let continuation: AsyncStream<CallRecord>.Continuation
@@ -103,7 +108,7 @@ package final class CallTapStream: Sendable {
         state = Mutex(
             State(bucket: TokenBucket(capacity: perSecond, perSecond: perSecond, at: now)))
         (calls, continuation) = AsyncStream.makeStream(
-            bufferingPolicy: .bufferingOldest(Self.maxWaiting))
+            bufferingPolicy: .bufferingOldest(Limits.maxWaitingTapCalls))
     }
 
     /// A call has ended.

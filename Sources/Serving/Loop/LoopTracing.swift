@@ -24,7 +24,7 @@ final class LoopTracing {
         samplesLate = settings.lateCallsPerSecond > 0
         self.context = context
         late = LateCalls(
-            capacity: TraceSettings.lateCapacity,
+            capacity: Limits.maxWaitingLateCalls,
             perSecond: Double(settings.lateCallsPerSecond) / Double(loops), at: context.now)
     }
 

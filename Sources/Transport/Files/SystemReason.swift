@@ -3,7 +3,7 @@ internal import NIOCore
 internal import NIOPosix
 internal import SystemPackage
 
-/// The operating system's description of an error, for example "Connection refused".
+/// The description of an error by the operating system or TLS, for example "Connection refused".
 package func systemReason(_ error: any Error) -> String {
     switch error {
     case let error as IOError: Errno(rawValue: error.errnoCode).description
@@ -17,6 +17,6 @@ package func systemReason(_ error: any Error) -> String {
         } else {
             error.dnsAError == nil ? "\(error)" : "the host is not known"
         }
-    default: "\(error)"
+    default: tlsReason(error) ?? "\(error)"
     }
 }

@@ -28,6 +28,9 @@ package struct HTTPRefusal: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Whether the headers or the request line are over a limit.
+    package var isHeaderLimit: Bool { status == 414 || status == 431 }
+
     /// The request headers are over the limit of bytes.
     package static func headersTooLarge(bytes limit: Int) -> HTTPRefusal {
         HTTPRefusal(

@@ -15,6 +15,9 @@ public struct ClientTLS: Sendable, Equatable {
     /// TLS with the system's authorities and without a certificate.
     public init() {}
 
+    /// The paths of all files.
+    package var files: [String] { [caFile, certificateFile, keyFile].filter { !$0.isEmpty } }
+
     /// Reads the files.
     ///
     /// - Parameter protocols: for ALPN.

@@ -24,7 +24,8 @@ struct TLSFiles {
             if !found.isEmpty { return found }
         } catch {
             throw TLSFailure(
-                field: field, description: "invalid PEM certificate in '\(file)': \(error)")
+                field: field,
+                description: "invalid PEM certificate in '\(file)': \(systemReason(error))")
         }
         throw TLSFailure(field: field, description: "'\(file)' contains no certificate")
     }
@@ -51,7 +52,8 @@ struct TLSFiles {
             return Identity(chain: chain, key: .privateKey(key))
         } catch {
             throw TLSFailure(
-                field: "key_file", description: "invalid PEM key in '\(keyFile)': \(error)")
+                field: "key_file",
+                description: "invalid PEM key in '\(keyFile)': \(systemReason(error))")
         }
     }
 
@@ -80,7 +82,8 @@ struct TLSFiles {
             return try NIOSSLContext(configuration: configuration)
         } catch {
             throw TLSFailure(
-                field: "certificate_file", description: "TLS cannot be set up: \(error)")
+                field: "certificate_file",
+                description: "TLS cannot be set up: \(systemReason(error))")
         }
     }
 }

@@ -1,4 +1,3 @@
-internal import ControlPlane
 internal import OTLP
 internal import Traces
 internal import Transport
@@ -20,18 +19,6 @@ extension OTLPExport {
         } catch {
             throw SecuritySettings.Failure(
                 description: "TLS of the export: \(error.description)")
-        }
-    }
-
-    /// The counts for `/metrics`.
-    var counts: [ServerFacts.ExportCounts] {
-        figures.map { signal, figures in
-            ServerFacts.ExportCounts(
-                signal: signal, exported: figures.exported,
-                dropped: [
-                    ("queue_full", figures.queueFull), ("rejected", figures.rejected),
-                    ("failed", figures.failed), ("too_large", figures.tooLarge),
-                ], queued: figures.queued, isUp: figures.isUp)
         }
     }
 }

@@ -140,7 +140,7 @@ public final class WeirServer: Sendable {
             facts.accessLogLines = { (written: accessLog.written, lost: accessLog.lost) }
         }
         facts.certificates = { [security] in security.certificates }
-        facts.exports = { [export] in export?.counts ?? [] }
+        facts.exports = { [export] in export?.figures ?? [] }
         controlPlane = ControlPlane(
             dataPlane: dataPlane, handlers: backends, access: security.access,
             adminHosts: AdminHosts(
@@ -270,20 +270,22 @@ public final class WeirServer: Sendable {
 
     /// Checks every second whether certificates or the access file have changed.
     private func followFiles() {
-        let following = Task { [security, log = configuration.log] in
+        let following = Task { [security, export, log = configuration.log] in
             while (try? await Task.sleep(for: .seconds(1))) != nil {
                 security.reload(onlyChanged: true, log)
+                export?.reload(onlyChanged: true)
             }
         }
         self.following.withLock { $0 = following }
     }
 
-    /// Rereads the certificates and the access file, and opens the file of the access log again, as
-    /// SIGHUP does. If a file is invalid, the server logs the reason and keeps the previous
-    /// content. Connections stay open.
+    /// Rereads the certificates, also those of the export, and the access file, and opens the file
+    /// of the access log again, as SIGHUP does. If a file is invalid, the server logs the reason
+    /// and keeps the previous content. Connections stay open.
     public func reload() {
         notifier.reloading()
         security.reload(onlyChanged: false, configuration.log)
+        export?.reload(onlyChanged: false)
         accessLog?.open()
         notifier.ready()
     }

@@ -114,6 +114,11 @@ struct ServeCommand: AsyncParsableCommand {
                         + "control characters")
             }
         }
+        if access.accessLog == nil, access.accessLogShare != nil,
+            try export.settings()?.logs == nil
+        {
+            throw ValidationError("--access-log-share requires --access-log or --otlp-calls")
+        }
         _ = try limits
     }
 
@@ -158,9 +163,13 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.metrics = try metrics.map { try Address(argument: $0) }
         configuration.security = security.settings
         configuration.export = try export.settings()
+        for problem in ExportOptions.ignoredProblems {
+            configuration.log.warning(
+                "a variable of OpenTelemetry is ignored", metadata: ["reason": "\(problem)"])
+        }
         configuration.namesBackends = !hideBackends
         configuration.accessLog = access.settings
-        configuration.callShare = access.accessLogShare
+        configuration.callShare = access.share
         configuration.servesConsole = !noConsole
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =

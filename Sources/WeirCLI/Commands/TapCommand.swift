@@ -12,7 +12,9 @@ struct TapCommand: AsyncParsableCommand {
             The server selects the calls, and drops those that exceed --rate, the limits of all \
             taps, or the speed of the reader. The command reports how many were dropped. Messages \
             of statuses and addresses of clients are masked without --reveal-secrets. Tapping \
-            needs the role operator.
+            needs the role operator. The command exits with 1 when the endpoint, or each \
+            --backend, is deleted. In a fleet, it shows the calls of one server, and names the \
+            other servers.
 
             Examples:
               weir tap greeter
@@ -74,6 +76,7 @@ struct TapCommand: AsyncParsableCommand {
             endpoint: endpoint, backends: backend, statuses: status.map { $0.uppercased() },
             shardKey: Array((key ?? "").utf8), shadows: shadows, share: share, callsPerSecond: rate,
             revealSecrets: revealSecrets)
+        await options.noteOtherServers("calls of the endpoint", "weir tap \(endpoint)")
         let end = seconds.map { ContinuousClock.now + .seconds($0) }
         var lines = CallText.Lines()
         var shown: Int32 = 0
@@ -119,7 +122,7 @@ struct TraceCommand: AsyncParsableCommand {
             Each event loop of a server keeps its latest calls that belong to a trace \
             (weir serve --limit max-traced-calls=N). Messages of statuses and addresses of clients \
             are masked without --reveal-secrets. The command exits with 1 if the server has no \
-            call of the trace.
+            call of the trace. In a fleet, it names the other servers, which may have some.
 
             Examples:
               weir trace 4bf92f3577b34da6a3ce929d0e0e4736
@@ -147,11 +150,11 @@ struct TraceCommand: AsyncParsableCommand {
         let reply = try await options.call {
             try await $0.getTrace(.init(traceId: id, revealSecrets: revealSecrets), $1)
         }
-        if reply.calls.isEmpty {
-            printError("the server has no call of the trace \(id)")
-            if !options.json { throw ExitCode.failure }
+        if reply.calls.isEmpty { printError("the server has no call of the trace \(id)") }
+        if options.json || !reply.calls.isEmpty {
+            try options.show(reply) { CallText.page($0.calls) }
         }
-        try options.show(reply) { CallText.page($0.calls) }
+        await options.noteOtherServers("calls of the trace", "weir trace \(id)")
         if reply.calls.isEmpty { throw ExitCode.failure }
     }
 

@@ -21,17 +21,18 @@ enum Output {
     /// Writes lines of text.
     static func print(_ text: TerminalText) throws(Failure) { try write(text.text + "\n") }
 
-    /// Writes a JSON document with control characters escaped; they occur in strings only.
+    /// Writes a JSON document with control characters and invisible ones escaped; they occur
+    /// in strings only.
     static func print(json text: String) throws(Failure) { try write(escaped(json: text) + "\n") }
 
     static func escaped(json text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.isControl && $0 != "\n" }) else {
+        guard text.unicodeScalars.contains(where: { $0.needsEscape && $0 != "\n" }) else {
             return text
         }
         var output = ""
         for scalar in text.unicodeScalars {
-            if scalar.isControl, scalar != "\n" {
-                output += "\\u" + scalar.value.padded(4, radix: 16)
+            if scalar.needsEscape, scalar != "\n" {
+                output += scalar.jsonEscape
             } else {
                 output.unicodeScalars.append(scalar)
             }
