@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as format from "./files/format.js";
 import { FrameReader, frame } from "./files/frames.js";
-import { leastMoved, moves, parts, summaryWeights, withWeight } from "./files/policy.js";
-import { Series, around, figures, keptSeconds, point, recent } from "./files/series.js";
+import { samples, serverLimits, total } from "./files/limits.js";
+import { leastMoved, moves, parts, withWeight } from "./files/policy.js";
+import { Series, around, figures, keptSeconds, point, recent, spans, splits } from "./files/series.js";
 
 test("marks that reorder text or have no width are shown", () => {
   for (const [text, expected] of [
@@ -118,13 +119,25 @@ test("weights stay a sum of 1 when one of them changes", () => {
   }
 });
 
-test("weights in the summary of a revision", () => {
-  for (const [summary, weights] of [
-    ["greeter: v1=0.9 v2=0.1", [{ backend: "v1", weight: 0.9 }, { backend: "v2", weight: 0.1 }]],
-    ["create endpoint greeter: v1=1.0", [{ backend: "v1", weight: 1 }]],
-    ["other: v1=1.0; greeter: route /x/, v2=1.0, reverts", [{ backend: "v2", weight: 1 }]],
-    ["greeter: shadow v3=0.5", null], ["greeter: unchanged", null], ["", null], ["greeters: v1=1", null],
-  ]) assert.deepEqual(summaryWeights(summary, "greeter"), weights, summary);
+test("weights as text, and names in order", () => {
+  for (const [value, text] of [
+    [0, "0 %"], [undefined, "0 %"], [1e-7, "< 0.01 %"], [0.5, "50 %"], [0.333333, "33.33 %"],
+    [0.9999999, "> 99.99 %"], [1, "100 %"],
+  ]) assert.equal(format.weight(value), text);
+  assert.deepEqual(["b-10", "b-2", "B-2", "a", "b-2"].sort(format.byName), ["a", "b-2", "b-2", "B-2", "b-10"]);
+});
+
+test("the samples of the metrics that are wanted", () => {
+  const text = '# HELP weir_limit x\nweir_limit{limit="max-connections"} 200\nweir_connections 50\n'
+    + 'weir_requests_refused_total{reason="rate"} 7\nweir_requests_refused_total{reason="memory"} 2e0\nother 3\nbroken\n';
+  const found = samples(text, (name) => name.startsWith("weir_"));
+  assert.deepEqual(found.map((each) => each.value), [200, 50, 7, 2]);
+  assert.equal(total(found, "weir_requests_refused_total"), 9);
+  assert.equal(total(found, "weir_requests_refused_total", 'reason="rate"'), 7);
+  assert.equal(total(found, "missing"), undefined);
+  const [connections, , memory] = serverLimits(found);
+  assert.deepEqual([connections.used, connections.bound, connections.rejected], [50, 200, undefined]);
+  assert.deepEqual([memory.used, memory.rejected], [undefined, 2]);
 });
 
 /** A message of WatchStats. */
@@ -179,4 +192,45 @@ test("old points and deleted endpoints are forgotten", () => {
   assert.ok(series.endpoint("e").length < keptSeconds + 70);
   series.keep(() => false);
   assert.equal(series.endpoint("e").length, 0);
+});
+
+test("the split of the requests over time", () => {
+  const series = new Series();
+  for (let second = 1; second <= 90; second += 1) {
+    series.add(stats(second, [entry("a", second > 60 ? 5 : 10, 0), entry("b", second > 60 ? 15 : 0, 0)]));
+  }
+  const of = (since) => splits(["a", "b"].map((name) => series.backend("e", name)), since);
+  const all = of(0);
+  assert.equal(all.length, 90);
+  assert.deepEqual([all[0].shares, all[89].shares, all[89].requests], [[1, 0], [0.25, 0.75], 20]);
+  assert.deepEqual([all[0].from, all[0].to], [0, 1_000]);
+  assert.equal(of(80_000).length, 10);
+  const rows = spans(all, 30);
+  assert.deepEqual(rows.map((each) => each.requests), [290, 300, 590, 20]);
+  assert.deepEqual(rows[3].shares, [0.25, 0.75]);
+  // Intervals without requests have no shares.
+  series.add(stats(91, [entry("a", 0, 0)]));
+  assert.equal(of(0).length, 90);
+  assert.deepEqual(spans([], 30), []);
+});
+
+test("requests of an endpoint that were rejected before a backend was chosen", () => {
+  const series = new Series();
+  const endpoint = (rateLimited, overloaded) => ({ endpoint: "e", rateLimited, overloaded, latency: { p50Us: 3, p99Us: 7 } });
+  series.add({ ...stats(1, [entry("a", 10, 0)]), endpoints: [endpoint("6", "0"), { ...endpoint("9"), endpoint: "other" }] });
+  series.add({ ...stats(2, [entry("a", 10, 0)]), endpoints: [endpoint("2", "4")] });
+  series.add(stats(3, [entry("a", 0, 0)]));
+  const all = figures(series.endpoint("e"));
+  assert.ok(Math.abs(all.limited - 8 / 3) < 1e-9 && Math.abs(all.overloaded - 4 / 3) < 1e-9);
+  // The latency of an endpoint is its own, not that of its worst backend.
+  assert.deepEqual([figures(series.endpoint("e").slice(0, 2)).p99, figures(series.backend("e", "a")).p99], [7, 100]);
+});
+
+test("a server's clock that goes back starts the series again", () => {
+  const series = new Series();
+  for (let second = 4_000; second < 4_010; second += 1) series.add(stats(second, [entry("a", 1, 0)]), 1_000 * second);
+  series.add(stats(400, [entry("a", 3, 0)]), 4_010_000);
+  assert.deepEqual(series.endpoint("e").map(({ requests }) => requests), [3]);
+  // What is missing is a span of the page's clock.
+  assert.equal(series.missing(4_015_000), 5);
 });

@@ -2,7 +2,7 @@
 
 import { changesTable, movedText, open } from "./dialog.js";
 import { h } from "./dom.js";
-import { count, number, rate, weight } from "./format.js";
+import { byName, count, number, rate, weight } from "./format.js";
 import { splitBar, strip } from "./plots.js";
 import { leastMoved, moves, parts, withWeight } from "./policy.js";
 
@@ -20,8 +20,15 @@ export const field = (label, ...control) => h("label", { class: "field" }, label
  * @param {Page} page
  * @param {any} endpoint
  */
-export const otherBackends = (page, endpoint) => [...page.model.backends.keys()].sort().filter(
+export const otherBackends = (page, endpoint) => [...page.model.backends.keys()].sort(byName).filter(
   (name) => !(endpoint.weights ?? []).some((/** @type {any} */ each) => each.backend === name));
+
+/**
+ * Whether weights are equal. A weight of 0 is none.
+ * @param {import("./policy.js").Weight[]} left
+ * @param {import("./policy.js").Weight[]} right
+ */
+const same = (left, right) => leastMoved(left, right) < 1e-9 && leastMoved(right, left) < 1e-9;
 
 /**
  * Sets the weights.
@@ -29,16 +36,17 @@ export const otherBackends = (page, endpoint) => [...page.model.backends.keys()]
  * @param {any} endpoint
  */
 export function setTraffic(page, endpoint) {
-  const before = (endpoint.weights ?? []).map(
+  // Others may change the endpoint while the dialog is open.
+  const current = () => page.model.endpoints.get(endpoint.name) ?? endpoint;
+  const present = () => (current().weights ?? []).map(
     (/** @type {any} */ each) => ({ backend: each.backend, weight: each.weight ?? 0 }));
-  let weights = before;
+  let weights = present();
   let overrides = false;
   const rollout = page.model.rollouts.get(endpoint.name);
   const owns = rollout && !["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(rollout
     .phase);
-  const names = () => [...new Set(
-      [...page.model.names(endpoint), ...weights.map((/** @type {any} */ each) => each.backend)]
-      )].sort();
+  const names = () => page.model.palette(current(), weights.map((/** @type {any} */ each) => each
+    .backend));
   open(page, {
     title: `Set the traffic of ${endpoint.name}`,
     confirm: "Set traffic",
@@ -72,8 +80,10 @@ export function setTraffic(page, endpoint) {
             value: String(Number((each.weight * 100).toFixed(2))),
             "aria-label": `weight of ${each.backend} in percent`,
             disabled: weights.length === 1,
-            onchange: (/** @type {any} */ event) => set(each.backend, Number(event
-              .target.value) / 100),
+            oninput: (/** @type {any} */ event) => {
+              if (event.target.value !== "") set(each.backend, Number(event.target.value) / 100);
+            },
+            onchange: redo,
           }), h("span", null, "%")))),
         others.length > 0 ? field("Add a backend", h("select", {
           name: "add",
@@ -81,7 +91,7 @@ export function setTraffic(page, endpoint) {
           onchange: (/** @type {any} */ event) => {
             if (!event.target.value) return;
             weights = [...weights, { backend: event.target.value, weight: 0 }].sort(
-              (a, b) => (a.backend < b.backend ? -1 : 1));
+              (a, b) => byName(a.backend, b.backend));
             redo();
           },
         }, h("option", { value: "" }, "–"), others.map((name) => h(
@@ -93,7 +103,7 @@ export function setTraffic(page, endpoint) {
             redo(); },
         }), " Override the rollout, which owns the weights; it pauses") : null,
         h("p", { class: "quiet" },
-          `At least ${weight(leastMoved(before, weights))} of all keys move.`),
+          `At least ${weight(leastMoved(present(), weights))} of all keys move.`),
       ];
     },
     request: () => ({
@@ -103,7 +113,8 @@ export function setTraffic(page, endpoint) {
     }),
     preview: (response) => {
       const next = response.endpoint ?? {};
-      const [old, proposed] = [parts(endpoint.intervals ?? []), parts(next.intervals ?? [])];
+      const [old, proposed] = [parts(current().intervals ?? []), parts(next.intervals ??
+        [])];
       return [
         movedText(response.movedShare ?? 0),
         splitBar(names(), next.weights ?? []),
@@ -117,6 +128,7 @@ export function setTraffic(page, endpoint) {
         null,
       ];
     },
+    refuse: () => same(weights, present()) ? "The endpoint has these weights already." : null,
   });
 }
 
@@ -141,6 +153,8 @@ export function rollBack(page, revision, endpoint, title) {
     title: title ?? `Restore ${endpoint || "all endpoints"} to revision ${revision}`,
     confirm: title ? "Undo" : "Restore",
     method: "Rollback",
+    hint: endpoint === "" ? "" : "If that change created the endpoint, delete it instead: " +
+      `weir endpoint delete ${endpoint}`,
     request: () => ({ revision: String(revision), endpoint }),
     preview: (response) => {
       const changes = response.changes ?? [];
@@ -181,11 +195,9 @@ export function confirmTraffic(page, endpoint) {
 export function setShadow(page, endpoint, backend) {
   const known = (endpoint.shadows ?? []).find((/** @type {any} */ each) => each.backend ===
     backend);
-  const names = [...page.model.backends.keys()].sort();
-  const weighted = new Set((endpoint.weights ?? []).map((/** @type {any} */ each) => each
-  .backend));
-  let name = backend ?? names.find((each) => !weighted.has(each)) ?? names[0] ?? "";
-  let proportion = known?.proportion ?? 0.1;
+  const names = [...page.model.backends.keys()].sort(byName);
+  let name = backend ?? "";
+  let percentage = String(Number(((known?.proportion ?? 0.1) * 100).toFixed(4)));
   open(page, {
     title: `Shadow of ${endpoint.name}`,
     confirm: "Set shadow",
@@ -197,20 +209,23 @@ export function setShadow(page, endpoint, backend) {
         disabled: backend !== undefined,
         onchange: (/** @type {any} */ event) => { name = event.target.value;
           redo(); },
-      }, names.map((each) => h("option", { value: each, key: each }, each)))),
+      }, h("option", { value: "" }, "Select …"),
+        names.map((each) => h("option", { value: each, key: each }, each)))),
       field("Share of requests to copy, in percent (0 removes the shadow)", h("input", {
         type: "number",
         name: "proportion",
         min: 0,
         max: 100,
         step: "any",
-        value: String(Number((proportion * 100).toFixed(4))),
-        onchange: (/** @type {any} */ event) => { proportion = Number(event.target
-            .value) / 100;
+        value: percentage,
+        oninput: (/** @type {any} */ event) => { percentage = event.target.value;
           redo(); },
       })),
     ],
-    request: () => ({ endpoint: endpoint.name, backend: name, proportion }),
+    incomplete: () => "Select a backend and enter the share.",
+    // The box is empty also while its text is not a number.
+    request: () => percentage === "" || name === "" ? null :
+      ({ endpoint: endpoint.name, backend: name, proportion: Number(percentage) / 100 }),
     preview: (next) => {
       const shadow = (next.shadows ?? []).find((/** @type {any} */ each) => each.backend ===
         name);
@@ -255,6 +270,14 @@ export function setRateLimit(page, endpoint) {
   const limit = endpoint.rateLimit;
   let text = limit ? String(limit.requestsPerSecond) : "";
   let burst = limit?.burst ? String(limit.burst) : "";
+  /** The boxes whose text is not a number. */
+  const invalid = new Set();
+  const read = (/** @type {any} */ event) => {
+    const { name, value, validity } = event.target;
+    if (validity.badInput) invalid.add(name);
+    else invalid.delete(name);
+    return value;
+  };
   open(page, {
     title: `Rate limit of ${endpoint.name}`,
     confirm: "Set rate limit",
@@ -266,7 +289,7 @@ export function setRateLimit(page, endpoint) {
         min: 0,
         step: "any",
         value: text,
-        oninput: (/** @type {any} */ event) => { text = event.target.value;
+        oninput: (/** @type {any} */ event) => { text = read(event);
           redo(); },
       })),
       field("Burst (empty for the requests of one second)", h("input", {
@@ -275,11 +298,12 @@ export function setRateLimit(page, endpoint) {
         min: 0,
         step: 1,
         value: burst,
-        oninput: (/** @type {any} */ event) => { burst = event.target.value;
+        oninput: (/** @type {any} */ event) => { burst = read(event);
           redo(); },
       })),
     ],
-    request: () => ({
+    incomplete: () => "Enter numbers.",
+    request: () => invalid.size > 0 ? null : ({
       endpoint: endpoint.name,
       ...(text === "" ? {} : { rateLimit: { requestsPerSecond: Number(text), burst: Number(
             burst) || 0 } }),

@@ -26,8 +26,26 @@ function callError(error) {
 /** Ends a call that takes too long. */
 function deadline() {
   const controller = new AbortController();
-  setTimeout(() => controller.abort(), callMilliseconds);
+  // Browsers allow six connections to a server without TLS, and each visible page has two or three
+  // streams.
+  const reason = new CallError("unavailable",
+    `no response within ${callMilliseconds / 1000} s; if other windows show this console, close one`
+    );
+  setTimeout(() => controller.abort(reason), callMilliseconds);
   return controller.signal;
+}
+
+/**
+ * The error of a response with another status than 200.
+ * @param {number} status
+ * @param {string} text
+ */
+function statusError(status, text) {
+  try {
+    return callError(JSON.parse(text));
+  } catch {
+    return new CallError("unavailable", `status ${status}: ${text.trim().slice(0, 200)}`);
+  }
 }
 
 /** Calls with the credentials of the user. The token is kept in this tab only. */
@@ -73,8 +91,9 @@ export class Client {
         referrerPolicy: "no-referrer",
       });
     } catch {
-      throw new CallError(
-        "unavailable", signal?.aborted ? "the call was ended" : "the server is not reachable");
+      throw new CallError("unavailable", signal?.reason instanceof CallError ?
+        signal.reason.message : signal?.aborted ? "the call was ended" :
+        "the server is not reachable");
     }
   }
 
@@ -89,15 +108,15 @@ export class Client {
     const timeout = signal ?? deadline();
     const response = await this.#post(method, "application/json", JSON.stringify(request),
       timeout);
-    const text = await response.text();
-    let value;
+    const text = await response.text().catch(() => {
+      throw new CallError("unavailable", "the connection ended");
+    });
+    if (!response.ok) throw statusError(response.status, text);
     try {
-      value = JSON.parse(text);
+      return JSON.parse(text);
     } catch {
-      throw new CallError("unknown", `status ${response.status}: ${text.slice(0, 200)}`);
+      throw new CallError("unknown", `invalid response: ${text.slice(0, 200)}`);
     }
-    if (!response.ok) throw callError(value);
-    return value;
   }
 
   /**
@@ -112,9 +131,7 @@ export class Client {
     const body = new Blob([ /** @type {any} */ (frame(JSON.stringify(request)))]);
     const response = await this.#post(method, type, body, signal);
     if (!response.ok || !response.body) {
-      throw new CallError(
-        response.status === 404 || response.status === 405 ? "unimplemented" : "unavailable",
-        `status ${response.status} for ${method}`);
+      throw statusError(response.status, await response.text().catch(() => ""));
     }
     const frames = new FrameReader();
     const reader = response.body.getReader();
@@ -129,6 +146,9 @@ export class Client {
           else return;
         }
       }
+    } catch (error) {
+      throw error instanceof CallError ? error : signal.reason instanceof CallError ?
+        signal.reason : new CallError("unavailable", "the connection ended");
     } finally {
       reader.cancel().catch(() => {});
     }

@@ -1,7 +1,7 @@
 // The start of the page: the address selects what is shown, and the model's changes draw it again.
 
 import { Client } from "./api.js";
-import { callsPage, readTrace, stopTap, tracePage } from "./calls.js";
+import { callsPage, pauseTap, readTrace, resumeTap, stopTap, tracePage } from "./calls.js";
 import { h, render } from "./dom.js";
 import { endpointPage, readTotals } from "./endpoint.js";
 import { endpointsPage } from "./endpoints.js";
@@ -59,8 +59,7 @@ function route() {
 function content() {
   const { name, argument } = route();
   if (model.connection === "login") return login();
-  if (model.connection === "connecting") return [h("p", { class: "quiet" },
-    "Connecting to the server …")];
+  if (!model.hasState) return [h("p", { class: "quiet" }, "Connecting to the server …")];
   switch (name) {
     case "endpoint":
       return endpointPage(page, argument);
@@ -94,18 +93,26 @@ function select() {
   changed();
 }
 
+/** Whether the form has rejected a token. */
+let isRejected = false;
+
 function login() {
-  let token = "";
   return [h("form", {
       class: "card login",
       onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();
         const input = /** @type {HTMLInputElement} */ (document.getElementById("token"));
-        client.setToken((token || input.value).trim());
-        input.value = "";
-        model.connection = "connecting";
-        live.start();
-        changed();
+        const token = input.value.trim();
+        // Others cannot be in a field of HTTP.
+        if (!/^[\x21-\x7e]+$/.test(token)) {
+          model.reason = "a token has only ASCII characters and no spaces";
+          isRejected = true;
+          changed();
+          return;
+        }
+        client.setToken(token);
+        // Forgets all that the page has received with another token.
+        location.reload();
       },
     },
     h("h1", null, "Sign in"),
@@ -120,7 +127,7 @@ function login() {
     })),
     h("p", { class: "quiet" },
       "The token stays in this tab, and the browser forgets it when the tab is closed."),
-    client.hasToken ? h("p", { class: "error", role: "alert" }, shown(model.reason)) : null,
+    client.hasToken || isRejected ? h("p", { class: "error", role: "alert" }, shown(model.reason)) : null,
     h("button", { type: "submit", class: "primary" }, "Sign in"))];
 }
 
@@ -180,7 +187,7 @@ function drawBanner() {
     texts.push(h("p", { key: "diverged", class: "problem level-2" },
       `The store has another history, and the server rejects changes: ${shown(own.problem)}`));
   }
-  const freeze = model.frozen?.freeze;
+  const { freeze } = model;
   if (freeze) {
     texts.push(h("p", { key: "freeze", class: "problem level-1" }, "Changes are frozen by ", h(
         "bdi", null, shown(freeze.author, 60)), ": ",
@@ -197,6 +204,15 @@ function draw() {
   render(main, content());
 }
 
+/** @type {HTMLElement} */ (document.querySelector(".skip")).onclick = (event) => {
+  // The address selects the page, so the link must not change it.
+  event.preventDefault();
+  main.focus();
+};
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) pauseTap();
+  else resumeTap(page);
+});
 addEventListener("hashchange", () => {
   select();
   main.focus({ preventScroll: true });

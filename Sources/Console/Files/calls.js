@@ -1,8 +1,9 @@
 // The page of single calls: those of an endpoint as they end, and those of a trace.
 
 import { h } from "./dom.js";
-import { count, latency, number, plural, shown } from "./format.js";
+import { byName, count, latency, number, plural, shown } from "./format.js";
 import { backendLabel } from "./plots.js";
+import { cell, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -24,11 +25,30 @@ const filter = { backend: "", status: "", key: "", shadows: false };
 let tap = { endpoint: "", calls: [], number: 0, dropped: 0, problem: "", controller: null,
   isOpen: false };
 
+/** Whether the tap waits until the page is visible again. */
+let isPaused = false;
+
 /** Ends the tap, because the page is left or another tap begins. */
 export function stopTap() {
+  isPaused = false;
   tap.controller?.abort();
   tap.controller = null;
   tap.isOpen = false;
+}
+
+/** Ends the tap while the page is hidden. */
+export function pauseTap() {
+  const isRunning = tap.controller !== null;
+  stopTap();
+  isPaused = isRunning;
+}
+
+/**
+ * Continues the tap that was paused.
+ * @param {Page} page
+ */
+export function resumeTap(page) {
+  if (isPaused) startTap(page, tap.endpoint, tap);
 }
 
 /** @param {string} text */
@@ -39,12 +59,14 @@ function base64(text) {
 /**
  * @param {Page} page
  * @param {string} endpoint
+ * @param {Pick<typeof tap, "calls" | "number" | "dropped">} [past] the calls that it continues
  */
-async function startTap(page, endpoint) {
+async function startTap(page, endpoint, past = { calls: [], number: 0, dropped: 0 }) {
   stopTap();
   const controller = new AbortController();
+  const { calls, number: known, dropped } = past;
   /** @type {typeof tap} */
-  const mine = { endpoint, calls: [], number: 0, dropped: 0, problem: "", controller,
+  const mine = { endpoint, calls, number: known, dropped, problem: "", controller,
     isOpen: false };
   tap = mine;
   page.changed();
@@ -99,13 +121,9 @@ function callsTable(id, names, calls) {
   const attempts = (call) => (call.failedAttempts ?? []).map((/** @type {any} */ each) =>
     `${each.replica || "handler"}: ${each.status || "not processed"} after ` +
     latency(each.durationUs));
-  return h("div", { class: "scroll" }, h("table", { id, class: "stack" },
-    h("thead", null, h("tr", null, h("th", null, "time"), h("th", null, "status"), h("th", null,
-        "backend and replica"), h("th", { class: "number" }, "attempts"),
-      h("th", { class: "number" }, "duration"), h("th", { class: "number" }, "queue"),
-      h("th", { class: "number" }, "upstream"), h("th", { class: "number" }, "response"),
-      h("th", null, "method"), h("th", null, "trace"))),
-    h("tbody", null, calls.map(({ number: key, call }) => h("tr", { key: String(key) },
+  return table({ id, label: "Calls" }, ["time", "status", "backend and replica", "#attempts",
+      "#duration", "#queue", "#upstream", "#response", "method", "trace"],
+    calls.map(({ number: key, call }) => h("tr", { key: String(key) },
       h("th", { scope: "row" }, h("time", { datetime: call.time ?? "" }, clockTime(call
         .time))),
       h("td", { "data-label": "status" }, h("span", {
@@ -119,15 +137,13 @@ function callsTable(id, names, calls) {
           .replica, 128))) : null),
       h("td", { class: "number", "data-label": "attempts", title: attempts(call).join("\n") },
         count(call.attempts)),
-      h("td", { class: "number", "data-label": "duration" }, latency(call.durationUs)),
-      h("td", { class: "number", "data-label": "queue" }, latency(call.queueUs)),
-      h("td", { class: "number", "data-label": "upstream" }, latency(call.upstreamUs)),
-      h("td", { class: "number", "data-label": "response" }, latency(call.responseUs)),
+      cell("duration", latency(call.durationUs)), cell("queue", latency(call.queueUs)),
+      cell("upstream", latency(call.upstreamUs)), cell("response", latency(call.responseUs)),
       h("td", { "data-label": "method", class: "code" }, h("bdi", null, shown(call.method,
         200))),
       h("td", { "data-label": "trace", class: "code" }, call.traceId ? h("a", {
         href: `#/trace/${call.traceId}`, title: call.traceId }, call.traceId.slice(0, 8)) :
-        "–"))))));
+        "–"))));
 }
 
 /**
@@ -136,12 +152,13 @@ function callsTable(id, names, calls) {
  */
 export function callsPage(page, name) {
   const { model } = page;
-  const names = [...model.endpoints.keys()].sort();
+  const names = [...model.endpoints.keys()].sort(byName);
   const endpoint = model.endpoints.get(name);
   const may = name !== "" && model.may(name);
   const isRunning = tap.controller !== null && tap.endpoint === name;
   const listed = tap.endpoint === name ? tap.calls : [];
   const backends = endpoint ? model.names(endpoint) : [];
+  const colours = endpoint ? model.palette(endpoint) : [];
   /**
    * @param {string} label
    * @param {import("./dom.js").Loose} control
@@ -202,7 +219,7 @@ export function callsPage(page, name) {
       class: "quiet" }, isRunning ? tap.isOpen ? "Watching. " : "Connecting … " : "Stopped. ",
       plural(tap.number, "call"), tap.number > kept ? `, the latest ${kept} are shown` : "",
       tap.dropped > 0 ? `, ${count(tap.dropped)} dropped by the server` : "") : null,
-    listed.length > 0 ? callsTable("calls", backends, listed) : null,
+    listed.length > 0 ? callsTable("calls", colours, listed) : null,
     traceForm(""),
   ];
 }
@@ -260,7 +277,7 @@ export function tracePage(page, id) {
   const found = trace.id === id ? trace : { calls: null, problem: "" };
   const calls = found.calls ?? [];
   const endpoint = page.model.endpoints.get(calls[0]?.endpoint);
-  const names = endpoint ? page.model.names(endpoint) : [];
+  const names = endpoint ? page.model.palette(endpoint) : [];
   return [
     h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/calls" }, "Calls"),
       " / trace"),

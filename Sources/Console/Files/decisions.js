@@ -5,6 +5,7 @@ import { open } from "./dialog.js";
 import { h } from "./dom.js";
 import { number, rate, seconds, shown, span, weight } from "./format.js";
 import { splitBar } from "./plots.js";
+import { cell, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -14,10 +15,10 @@ import { splitBar } from "./plots.js";
  * @param {any} endpoint
  */
 export function startRollout(page, endpoint) {
-  const names = [...page.model.backends.keys()].sort();
-  const main = [...(endpoint.weights ?? [])].sort((a, b) => (b.weight ?? 0) - (a.weight ?? 0))[0]
-    ?.backend;
-  let candidate = otherBackends(page, endpoint)[0] ?? names.find((each) => each !== main) ?? "";
+  // Those that receive requests already, first.
+  const own = page.model.names(endpoint);
+  const names = [...own, ...otherBackends(page, endpoint).filter((each) => !own.includes(each))];
+  let candidate = "";
   let steps = "5%, 25%, 50%, 100%";
   let gates = "";
   let minimum = "60";
@@ -34,7 +35,8 @@ export function startRollout(page, endpoint) {
         value: candidate,
         onchange: (/** @type {any} */ event) => { candidate = event.target.value;
           redo(); },
-      }, names.map((each) => h("option", { value: each, key: each }, each)))),
+      }, h("option", { value: "" }, "Select …"), names.map((each) => h("option", { value: each,
+        key: each }, each)))),
       field("Steps", h("input", {
         type: "text",
         name: "steps",
@@ -66,6 +68,7 @@ export function startRollout(page, endpoint) {
           redo(); },
       }), " Each step waits for an approval"),
     ],
+    incomplete: () => "Select the candidate: the backend that shall receive the requests.",
     request: () => candidate === "" ? null : {
       endpoint: endpoint.name,
       plan: {
@@ -80,16 +83,11 @@ export function startRollout(page, endpoint) {
       h("p", { class: "quiet" },
         `Based on ${rate(response.requestsPerSecond ?? 0)} requests per second and ` +
         `${weight(response.errorShare ?? 0)} errors.`),
-      h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, h("th",
-            null, "step"),
-          h("th", { class: "number" }, "keys that move"), h("th", { class: "number" },
-            "time to proof"))),
-        h("tbody", null, (response.preview ?? []).map((/** @type {any} */ step) => h(
-          "tr", { key: step.step },
-          h("th", { scope: "row" }, step.step), h("td", { class: "number" }, weight(step
-            .movedShare)),
-          h("td", { class: "number" }, step.timeToProof ? span(seconds(step
-            .timeToProof)) : "not at this step")))))),
+      table({ label: "Steps", class: "" }, ["step", "#keys that move", "#time to proof"], (response
+        .preview ?? []).map((/** @type {any} */ step) => h("tr", { key: step.step },
+        h("th", { scope: "row" }, step.step), cell("keys that move", weight(step.movedShare)),
+        cell("time to proof", step.timeToProof ? span(seconds(step.timeToProof)) :
+          "not at this step")))),
     ],
   });
 }
@@ -157,7 +155,7 @@ export function decide(page, endpoint, method) {
           h("b", null, weight(next.weight)), "."),
         method === "AbortRollout" && baseline.length > 0 ?
         [h("p", { class: "quiet" }, "The weights before the rollout:"), splitBar(page.model
-          .names(endpoint), baseline)] : null,
+          .palette(endpoint), baseline)] : null,
         next.reason ? h("p", { class: "quiet" }, shown(next.reason)) : null,
       ];
     },
@@ -169,7 +167,7 @@ export function decide(page, endpoint, method) {
  * @param {Page} page
  */
 export function setFreeze(page) {
-  const isFrozen = Boolean(page.model.frozen?.freeze);
+  const isFrozen = Boolean(page.model.freeze);
   let reason = "";
   let minutes = "60";
   open(page, {
@@ -203,6 +201,7 @@ export function setFreeze(page) {
           60_000).toISOString() } : {};
       return { frozen: true, reason, ...until };
     },
+    incomplete: () => "Enter the reason.",
     preview: () => h("p", null, isFrozen ? "The server accepts changes again." :
       "The server rejects all changes except rollbacks, pauses and aborts of rollouts, and the end of the freeze."
       ),

@@ -1,8 +1,10 @@
 // Actions: a dialog with the input, the result of a dry run, and a comment. Nothing changes before
 // the user confirms what the dry run shows.
 
+import { CallError } from "./api.js";
 import { h, render } from "./dom.js";
 import { number, percent, shown } from "./format.js";
+import { table } from "./table.js";
 
 /** @typedef {import("./dom.js").Loose} Loose */
 /**
@@ -17,6 +19,8 @@ import { number, percent, shown } from "./format.js";
  * @property {boolean} [hasDryRun] false for a method without `validate_only`
  * @property {(response: any) => Loose} preview what the dry run states
  * @property {(response: any) => string | null} [refuse] why the user should not confirm
+ * @property {string} [hint] what to do if the dry run fails
+ * @property {() => string} [incomplete] what the user has to enter, if the input is not complete
  */
 
 /** @typedef {{client: import("./api.js").Client, model: import("./model.js").Model,
@@ -24,9 +28,34 @@ import { number, percent, shown } from "./format.js";
  *  learn: (revision: number) => void}} Page */
 
 const pauseMilliseconds = 150;
+// How often a dry run, and a change, are repeated because of other changes.
+const mostChecks = 20;
+const mostAttempts = 5;
 
-/** Methods that a freeze does not reject. */
-const notFrozen = new Set(["Rollback", "PauseRollout", "AbortRollout", "SetFreeze"]);
+/** Methods that a freeze does not reject; a test compares them with the server. */
+const notFrozen = new Set([
+  "Rollback", "PauseRollout", "AbortRollout", "ConfirmTraffic", "SetFreeze", "ResetShadowReport",
+]);
+
+/** @param {unknown} error */
+const isAborted = (error) => error instanceof CallError && error.code === "aborted";
+
+/** @param {unknown} error */
+const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * What a dry run states, without the figures that change by themselves and the revision, to which
+ * changes of other objects add.
+ * @param {any} response
+ */
+const outcome = (response) => JSON.stringify(response, (name, value) => passing.has(name) ?
+  undefined : value);
+const passing = new Set([
+  "revision", "requests", "requestsPerSecond", "errorShare", "timeToProof", "gates", "inPhase",
+  "logFailure", "reason",
+]);
+
+const pause = () => new Promise((resolve) => { setTimeout(resolve, pauseMilliseconds); });
 
 /**
  * Shows the dialog of an action.
@@ -47,18 +76,22 @@ export function open(page, action) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let generation = 0;
+  let checks = 0;
 
   const hasDryRun = action.hasDryRun !== false;
 
-  /** @param {boolean} validateOnly */
-  const send = (validateOnly) => {
+  /**
+   * @param {boolean} validateOnly
+   * @param {number} expected the revision that the change is made at
+   */
+  const send = (validateOnly, expected) => {
     const request = action.request();
     if (!request) return null;
     if (!hasDryRun) return client.call(action.method, request);
     return client.call(action.method, {
       ...request,
       validateOnly,
-      expectedRevision: String(validateOnly ? model.revision : revision),
+      expectedRevision: String(expected),
       note: { comment },
     });
   };
@@ -73,19 +106,22 @@ export function open(page, action) {
       return;
     }
     try {
-      const answer = await send(true);
+      const answer = await send(true, seen);
       if (own !== generation) return;
       result = answer;
       revision = seen;
+      checks = 0;
     } catch (error) {
       if (own !== generation) return;
       result = null;
-      if (/** @type {any} */ (error).code === "aborted") {
+      checks += 1;
+      if (isAborted(error) && checks < mostChecks) {
         // The page has not yet received a change.
         timer = setTimeout(check, pauseMilliseconds);
         return;
       }
-      problem = error instanceof Error ? error.message : String(error);
+      problem = isAborted(error) ? "The server makes changes faster than this page receives them." :
+        messageOf(error);
     }
     draw();
   };
@@ -93,9 +129,29 @@ export function open(page, action) {
   const redo = () => {
     result = null;
     generation += 1;
+    checks = 0;
     draw();
     clearTimeout(timer);
     timer = setTimeout(check, pauseMilliseconds);
+  };
+
+  /**
+   * Makes the change that the dry run has shown. After a change of another object, the dry run has
+   * the same result, and the user does not need to look again.
+   */
+  const commit = async () => {
+    const agreed = outcome(result);
+    for (let attempt = 1;; attempt += 1) {
+      try {
+        return await send(false, revision);
+      } catch (error) {
+        if (!isAborted(error) || attempt === mostAttempts) throw error;
+        const before = revision;
+        await check();
+        while (result === null && problem === "" && dialog.isConnected) await pause();
+        if (result === null || revision === before || outcome(result) !== agreed) throw error;
+      }
+    }
   };
 
   const confirm = async () => {
@@ -104,18 +160,17 @@ export function open(page, action) {
     problem = "";
     draw();
     try {
-      const answer = await send(false);
+      const answer = await commit();
       dialog.close();
       page.note(
         `Done: ${action.title}${answer?.revision ? ` (revision ${number(answer.revision)})` : ""}`
         );
     } catch (error) {
       isBusy = false;
-      const code = /** @type {any} */ (error).code;
-      await check();
-      problem = code === "aborted" ?
+      if (!isAborted(error)) await check();
+      problem = isAborted(error) ?
         "Another change was made since the dry run. Check its new result, then confirm again." :
-        error instanceof Error ? error.message : String(error);
+        messageOf(error);
       draw();
     }
     page.changed();
@@ -123,7 +178,7 @@ export function open(page, action) {
 
   /** Why the user should not confirm. A dry run is accepted during a freeze. */
   const refused = () => {
-    const freeze = notFrozen.has(action.method) ? null : model.frozen?.freeze;
+    const freeze = notFrozen.has(action.method) ? null : model.freeze;
     if (freeze) return `Changes are frozen by ${shown(freeze.author, 60)}: ${shown(freeze.reason, 300)}`;
     return action.refuse?.(result) ?? null;
   };
@@ -140,10 +195,12 @@ export function open(page, action) {
           problem },
         h("h3", null, hasDryRun ? "What this does (dry run)" : "What this does"),
         result ? action.preview(result) : problem ? null : h("p", { class: "quiet" },
-          "Asking the server …"),
+          action.request() ? "Asking the server …" :
+          action.incomplete?.() ?? "Complete the input above."),
         result ? warnings(result) : null,
         refusal ? h("p", { class: "error" }, refusal) : null,
-        problem ? h("p", { class: "error", role: "alert" }, shown(problem, 1000)) : null),
+        problem ? h("p", { class: "error", role: "alert" }, shown(problem, 1000)) : null,
+        problem && action.hint ? h("p", { class: "quiet" }, shown(action.hint)) : null),
       hasDryRun ? h("label", { class: "field" }, "Comment for the history",
         h("textarea", {
           rows: 2,
@@ -210,12 +267,10 @@ export function changesTable(changes) {
         ` · ${percent(change.movedShare)} of its keys move`) : null),
     change.action !== "CHANGE_ACTION_CHANGE" && change.description ?
     h("p", { class: "quiet" }, shown(change.description)) : null,
-    (change.fields ?? []).length > 0 ? h("div", { class: "scroll" }, h("table", null,
-      h("thead", null, h("tr", null, h("th", null, "field"), h("th", null, "before"), h(
-        "th", null, "after"))),
-      h("tbody", null, change.fields.map((/** @type {any} */ field) => h("tr", { key: field
-            .field },
-        h("th", { scope: "row", class: "code" }, shown(field.field)),
-        h("td", { class: "code before" }, shown(field.before)),
-        h("td", { class: "code after" }, shown(field.after))))))) : null)));
+    (change.fields ?? []).length > 0 ? table({ label: `Changes of ${change.name}` }, ["field",
+        "before", "after"], change.fields.map((/** @type {any} */ field) => h(
+      "tr", { key: field.field },
+      h("th", { scope: "row", class: "code" }, shown(field.field)),
+      h("td", { class: "code before", "data-label": "before" }, shown(field.before)),
+      h("td", { class: "code after", "data-label": "after" }, shown(field.after))))) : null)));
 }

@@ -91,7 +91,9 @@ function setProperty(element, name, value, old) {
     }
     for (const [part, text] of Object.entries(value ?? {})) element.style.setProperty(part, text);
   } else if (name === "value" || name === "checked") {
-    if (element[name] !== value) element[name] = value ?? "";
+    // The text that the user is typing stays.
+    const isTyping = element === document.activeElement && element.type === "number";
+    if (element[name] !== value && !isTyping) element[name] = value ?? "";
   } else if (value === undefined || value === null || value === false) {
     element.removeAttribute(name);
   } else {

@@ -1,15 +1,18 @@
 // The page of one endpoint.
 
 import { confirmTraffic, setRateLimit, setShadow, setTraffic, undo } from "./actions.js";
+import { changesSection } from "./changes.js";
 import { startRollout } from "./decisions.js";
 import { h } from "./dom.js";
-import { ago, clock, count, latency, number, percent, plural, rate, shown,
+import { ago, byName, clock, count, latency, number, percent, plural, rate, shown,
   word } from "./format.js";
 import { backendLabel, sparkline } from "./plots.js";
 import { rolloutSection } from "./rollout.js";
 import { around, figures, point, recent } from "./series.js";
 import { shadowsSection } from "./shadows.js";
-import { flowSection, historySection, mapSection } from "./traffic.js";
+import { splitSection } from "./split.js";
+import { cell, table } from "./table.js";
+import { flowSection, mapSection } from "./traffic.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -25,8 +28,8 @@ export function endpointPage(page, name) {
   const { model } = page;
   const endpoint = model.endpoints.get(name);
   if (!endpoint) {
-    return [h("h1", null, h("bdi", null, shown(name))), h("p", null, model.connection === "live" ?
-        "This endpoint does not exist." : "Connecting to the server …"),
+    return [h("h1", null, h("bdi", null, shown(name))), h("p", null,
+      "This endpoint does not exist."),
       h("p", null, h("a", { href: "#/" }, "All endpoints"))
     ];
   }
@@ -78,17 +81,18 @@ export function endpointPage(page, name) {
       ` on each server, burst ${count(endpoint.rateLimit.burst || Math.ceil(endpoint.rateLimit.requestsPerSecond))}`
       ) : null,
     comparisonSection(page, endpoint, change),
+    splitSection(page, endpoint),
     mapSection(page, endpoint),
     rollout ? rolloutSection(page, endpoint, rollout) : null,
     flowSection(page, endpoint),
     replicasSection(page, endpoint),
     shadowsSection(page, endpoint),
-    historySection(page, endpoint),
+    changesSection(page, endpoint),
   ];
 }
 
 /**
- * The figures since the start of the server, by endpoint and backend.
+ * The figures since the start of the server, by endpoint and backend; empty for the whole endpoint.
  * @type {Map<string, import("./series.js").Figures | null>}
  */
 const totals = new Map();
@@ -105,6 +109,10 @@ export async function readTotals(page, endpoint) {
     const all = point(each, Date.parse(stats.time ?? ""), number(stats.seconds));
     totals.set(`${endpoint}\n${each.backend}`, figures([all]));
   }
+  const refused = (stats.endpoints ?? [])[0] ?? {};
+  const none = point({}, Date.parse(stats.time ?? ""), number(stats.seconds));
+  totals.set(`${endpoint}\n`, figures([{ ...none, limited: number(refused.rateLimited),
+    overloaded: number(refused.overloaded) }]));
 }
 
 /**
@@ -115,12 +123,12 @@ export async function readTotals(page, endpoint) {
  */
 function comparisonSection(page, endpoint, change) {
   const { model } = page;
-  const names = model.names(endpoint);
+  const names = model.palette(endpoint, model.series.backends(endpoint.name));
   const time = Date.parse(change?.time ?? "") || 0;
   const listed = [...new Set([...(endpoint.weights ?? []).map((/** @type {any} */ each) => each
       .backend),
     ...model.series.backends(endpoint.name)
-  ])].sort();
+  ])].sort(byName);
   const to = model.series.endpoint(endpoint.name).at(-1)?.time ?? 0;
   const range = { from: to - plotSeconds * 1000, to };
   const all = around(model.series.endpoint(endpoint.name), time);
@@ -139,13 +147,10 @@ function comparisonSection(page, endpoint, change) {
     const isWorse = base && base.ended > leastEnded && value.errors > base.errors * 2 + 0.005;
     const isSlower = base && base.ended > leastEnded && base.p99 > 0 && value.p99 > base.p99 * 2 + 1000;
     return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
-      h("td", { class: "number", "data-label": "requests/s" }, rate(value.rate)),
-      h("td", { class: `number${isWorse ? " worse" : ""}`, "data-label": "errors" }, percent(
-        value.errors), isWorse ? " ▲" : ""),
-      h("td", { class: "number", "data-label": "other statuses" }, percent(value.rejected)),
-      h("td", { class: "number", "data-label": "p50" }, latency(value.p50)),
-      h("td", { class: `number${isSlower ? " worse" : ""}`, "data-label": "p99" }, latency(value
-        .p99), isSlower ? " ▲" : ""));
+      cell("requests/s", rate(value.rate)),
+      cell("errors", `${percent(value.errors)}${isWorse ? " ▲" : ""}`, Boolean(isWorse)),
+      cell("other statuses", percent(value.rejected)), cell("p50", latency(value.p50)),
+      cell("p99", `${latency(value.p99)}${isSlower ? " ▲" : ""}`, Boolean(isSlower)));
   };
   /**
    * @param {import("./dom.js").Loose} head
@@ -183,17 +188,55 @@ function comparisonSection(page, endpoint, change) {
         + "the whole endpoint." :
       "The figures of the last minutes begin after the change, so the page shows those since the " +
       "server's start instead of those before the change."),
-    h("div", { class: "scroll" }, h("table", { id: "comparison", class: "stack" },
-      h("thead", null, h("tr", null, h("th", null, "backend"), h("th", { class: "number" },
-          "requests/s"),
-        h("th", { class: "number" }, "errors"), h("th", { class: "number" },
-        "other statuses"),
-        h("th", { class: "number" }, "p50"), h("th", { class: "number" }, "p99"))),
-      listed.map((backend) => group(backendLabel(names, backend), model.series.backend(endpoint
-        .name, backend), backend)))),
+    table({ id: "comparison", label: "Figures since the last change" }, ["backend", "#requests/s",
+        "#errors", "#other statuses", "#p50", "#p99"],
+      [listed.map((backend) => group(backendLabel(names, backend), model.series.backend(endpoint
+        .name, backend), backend)),
+      rejectedGroup(endpoint, model.series.endpoint(endpoint.name), { ...range, time })].flat()),
     h("p", { class: "quiet" },
       "Errors are statuses that are the server's fault, as rollouts judge. p50 and p99 are means of the seconds."
       ));
+}
+
+/**
+ * The requests that no backend received because a limit was reached; null if there were none and
+ * the endpoint has no limit.
+ * @param {any} endpoint
+ * @param {import("./series.js").Point[]} points
+ * @param {{from: number, to: number, time: number}} options
+ */
+function rejectedGroup(endpoint, points, { from, to, time }) {
+  const start = totals.get(`${endpoint.name}\n`);
+  const isRejecting = points.some((each) => each.limited + each.overloaded > 0);
+  if (!endpoint.rateLimit && !isRejecting && !(start && start.limited + start.overloaded > 0)) {
+    return null;
+  }
+  const { before, since } = around(points, time);
+  /**
+   * @param {string} label
+   * @param {import("./series.js").Figures | null | undefined} value
+   * @param {string} kind
+   */
+  const cells = (label, value, kind) => {
+    const sum = (value?.limited ?? 0) + (value?.overloaded ?? 0);
+    return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
+      cell("requests/s", value ? rate(sum) : "–", sum > 0),
+      h("td", { colspan: 4, class: "quiet" }, sum > 0 ?
+        [value?.limited ? `${rate(value.limited)} over the rate limit of the endpoint` : "",
+          value?.overloaded ? `${rate(value.overloaded)} over a limit of the server` : ""]
+        .filter(Boolean).join(", ") : ""));
+  };
+  const values = points.map((each) => ({ time: each.time,
+    value: (each.limited + each.overloaded) / Math.max(0.001, each.seconds) }));
+  return h("tbody", { key: "\nrejected", id: "rejected" },
+    h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, "Rejected before a backend was chosen"),
+      h("td", { class: "number" }, sparkline(values, { from, to, marks: time > 0 ? [time] : [],
+        tone: "bad", label: "rejected requests per second over 5 min" })),
+      h("td", { colspan: 4 })),
+    cells("last 10 s", figures(recent(points, 10)), "now"),
+    cells("since the change", since, "since"),
+    before ? cells("before it", before, "before") : cells("since the server's start", start,
+      "before"));
 }
 
 /**
@@ -202,8 +245,8 @@ function comparisonSection(page, endpoint, change) {
  */
 function replicasSection(page, endpoint) {
   const { model } = page;
-  const names = model.names(endpoint);
-  const rows = names.flatMap((name) => {
+  const names = model.palette(endpoint);
+  const rows = model.names(endpoint).flatMap((name) => {
     const backend = model.backends.get(name);
     const replicas = backend?.status?.replicas ?? [];
     if (!backend) return [];
@@ -223,11 +266,9 @@ function replicasSection(page, endpoint) {
         "span", { class: "code quiet" }, h("bdi", null, shown(each.name, 128)))),
         h("td", { "data-label": "state" }, h("span", { class: `dot level-${level}` }),
           state),
-        h("td", { class: "number", "data-label": "in flight" }, count(each.inFlight)),
-        h("td", { class: "number", "data-label": "requests" }, count(each.requests)),
-        h("td", { class: "number", "data-label": "OK" }, number(each.requests) > 0 ?
-          percent(number(each.successShare)) : "–"),
-        h("td", { class: "number", "data-label": "p99" }, latency(each.latency?.p99Us)),
+        cell("in flight", count(each.inFlight)), cell("requests", count(each.requests)),
+        cell("OK", number(each.requests) > 0 ? percent(number(each.successShare)) : "–"),
+        cell("p99", latency(each.latency?.p99Us)),
         h("td", { "data-label": "last failure" }, each.lastFailure ?
           [h("bdi", null, shown(each.lastFailure, 200)), h("span", { class: "quiet" },
             ` ${ago(each.lastFailureTime, Date.now())}`)] : "–",
@@ -236,11 +277,6 @@ function replicasSection(page, endpoint) {
     });
   });
   return h("section", { class: "card" }, h("h2", null, "Replicas on this server"),
-    h("div", { class: "scroll" }, h("table", { id: "replicas", class: "stack" },
-      h("thead", null, h("tr", null, h("th", null, "backend and replica"), h("th", null,
-          "state"),
-        h("th", { class: "number" }, "in flight"), h("th", { class: "number" }, "requests"),
-        h("th", { class: "number" }, "OK"),
-        h("th", { class: "number" }, "p99"), h("th", null, "last failure"))),
-      h("tbody", null, rows))));
+    table({ id: "replicas", label: "Replicas on this server" }, ["backend and replica", "state",
+      "#in flight", "#requests", "#OK", "#p99", "last failure"], rows));
 }

@@ -2,8 +2,9 @@
 
 import { undo } from "./actions.js";
 import { h, memo } from "./dom.js";
-import { ago, clock, latency, percent, plural, rate, shown } from "./format.js";
+import { ago, byName, clock, latency, percent, plural, rate, shown } from "./format.js";
 import { sparkline, splitBar } from "./plots.js";
+import { fewErrors } from "./model.js";
 import { figures, recent } from "./series.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
@@ -71,7 +72,7 @@ function order(page, levels) {
   }
   latestOrder = [...model.endpoints.keys()].sort((a, b) =>
     (levels.get(b) ?? 0) - (levels.get(a) ?? 0) || (errors.get(b) ?? 0) - (errors.get(a) ?? 0) ||
-    (a < b ? -1 : 1));
+    byName(a, b));
   return latestOrder;
 }
 
@@ -152,7 +153,7 @@ function row(page, name, problems, drawn) {
   const deps = [
     endpoint, points.at(-1), change, ago(change?.time, now), problems.map((each) => each.text)
     .join(), isNew,
-    model.may(name), model.names(endpoint).join(),
+    model.may(name), model.palette(endpoint).join(),
   ];
   return memo(deps, () => makeRow(page, endpoint, problems, points, change, isNew), rows, name);
 }
@@ -167,7 +168,7 @@ function row(page, name, problems, drawn) {
  */
 function makeRow(page, endpoint, problems, points, change, isNew) {
   const { model } = page;
-  const names = model.names(endpoint);
+  const names = model.palette(endpoint);
   const to = points.at(-1)?.time ?? 0;
   const range = { from: to - plotSeconds * 1000, to };
   const marks = [Date.parse(change?.time ?? "")].filter((time) => time > 0);
@@ -192,7 +193,7 @@ function makeRow(page, endpoint, problems, points, change, isNew) {
         figuresNow.rate) : "–"),
       sparkline(values((each) => each.requests / Math.max(0.001, each.seconds)), { ...range,
         marks, label: `requests per second in ${plotSeconds} s` })),
-    h("td", { class: `number${errors > 0 ? " bad" : ""}`, "data-label": "errors" },
+    h("td", { class: `number${errors >= fewErrors ? " bad" : ""}`, "data-label": "errors" },
       h("b", null, figuresNow ? percent(errors) : "–"),
       sparkline(values((each) => each.faults / Math.max(1, each.ended)), { ...range, marks,
         floor: 0.02, tone: "bad", label: `share of errors in ${plotSeconds} s` })),

@@ -66,14 +66,25 @@ export function percent(share) {
 }
 
 /**
- * A weight.
+ * A weight. As `percent`, but without digits that are 0.
  * @param {number | undefined} weight
  * @returns {string}
  */
 export function weight(weight) {
   const value = (weight ?? 0) * 100;
+  if (value > 0 && value < 0.01) return "< 0.01 %";
+  if (value > 99.99 && value < 100) return "> 99.99 %";
   return `${Number(value.toFixed(2))} %`;
 }
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+/**
+ * Compares names: "b-2" is before "b-10".
+ * @param {string} a
+ * @param {string} b
+ */
+export const byName = (a, b) => collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 
 /**
  * A duration in microseconds.

@@ -4,6 +4,7 @@ import { rollBack } from "./actions.js";
 import { changesTable } from "./dialog.js";
 import { h } from "./dom.js";
 import { ago, clock, number, plural, shown } from "./format.js";
+import { table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -13,6 +14,9 @@ import { ago, clock, number, plural, shown } from "./format.js";
  */
 const diffs = new Map();
 const view = { filter: "", shown: 50 };
+/** The revision with whose differences the page compares the current one; 0 for none. */
+let opened = { selected: 0, current: 0 };
+const retryMilliseconds = 3000;
 
 /**
  * @param {Page} page
@@ -29,10 +33,11 @@ function difference(page, from, to) {
   if (diffs.size > 50) diffs.delete(/** @type {string} */ (diffs.keys().next().value));
   page.client.call("CompareRevisions", { fromRevision: String(from), toRevision: String(to) }).then(
     (response) => { made.changes = response.changes ?? []; },
-    (error) => { made.problem = error.message;
-      diffs.delete(key);
-      made.changes = undefined;
-      diffs.set(key, made); },
+    (error) => {
+      made.problem = error.message;
+      // Asks again.
+      setTimeout(() => { diffs.delete(key); }, retryMilliseconds);
+    },
   ).finally(page.changed);
   return made;
 }
@@ -62,19 +67,9 @@ export function historyPage(page, selected) {
           page.changed(); },
       }))),
     selected > 0 ? detail(page, selected) : null,
-    h("div", { class: "scroll" }, h("table", { id: "history", class: "stack" },
-      h("thead", null, h("tr", null, h("th", { class: "number" }, "revision"), h("th", null,
-        "time"), h("th", null, "author"), h("th", null, "change"))),
-      h("tbody", null, found.slice(0, view.shown).map((each) => h("tr", { key: String(each
-            .revision), class: number(each.revision) === selected ? "selected" : "" },
-        h("th", { scope: "row", class: "number" }, h(
-        "a", { href: `#/history/${each.revision}` }, String(each.revision))),
-        h("td", { "data-label": "time" }, h("time", { datetime: each.time, title: ago(each
-            .time, Date.now()) }, clock(each.time))),
-        h("td", { "data-label": "author" }, h("bdi", null, shown(each.author, 128))),
-        h("td", { "data-label": "change" }, h("bdi", null, shown(each.summary, 400)),
-          each.comment ? h("q", { class: "comment" }, h("bdi", null, shown(each.comment,
-            400))) : null)))))),
+    table({ id: "history", label: "History" }, ["#revision", "time", "author", "change"],
+      found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision),
+          class: number(each.revision) === selected ? "selected" : "" }, changeCells(each, 400)))),
     found.length > view.shown ? h("p", null, h("button", {
       type: "button",
       onclick: () => { view.shown += 200;
@@ -84,6 +79,21 @@ export function historyPage(page, selected) {
 }
 
 /**
+ * The cells of a revision.
+ * @param {any} each
+ * @param {number} limit the characters of its texts
+ */
+export const changeCells = (each, limit) => [
+  h("th", { scope: "row", class: "number" }, h("a", { href: `#/history/${each.revision}` }, String(
+    each.revision))),
+  h("td", { "data-label": "time" }, h("time", { datetime: each.time, title: ago(each.time, Date
+    .now()) }, clock(each.time))),
+  h("td", { "data-label": "author" }, h("bdi", null, shown(each.author, 128))),
+  h("td", { "data-label": "change" }, h("bdi", null, shown(each.summary, limit)), each.comment ? h(
+    "q", { class: "comment" }, h("bdi", null, shown(each.comment, limit))) : null),
+];
+
+/**
  * @param {Page} page
  * @param {number} selected
  */
@@ -91,7 +101,8 @@ function detail(page, selected) {
   const { model } = page;
   const revision = model.revisions.get(selected) ?? { revision: selected };
   const made = difference(page, selected - 1, selected);
-  const since = selected < model.revision ? difference(page, selected, model.revision) : null;
+  const isOld = selected < model.revision;
+  const current = opened.selected === selected ? opened.current : 0;
   const isAdmin = model.access.role === "ACCESS_ROLE_ADMIN";
   /** @param {{changes?: any[], problem?: string}} diff */
   const body = (diff) => (diff.problem ? h("p", { class: "error" }, shown(diff.problem)) :
@@ -104,8 +115,16 @@ function detail(page, selected) {
     revision.comment ? h("blockquote", { class: "comment" }, h("bdi", null, shown(revision
       .comment, 4000))) : null,
     h("h3", null, "What this revision changed"), body(made),
-    since ? [h("details", null, h("summary", null,
-        `What is different in the current revision ${model.revision}`), body(since)),
+    isOld ? [h("details", {
+        key: `since ${selected}`,
+        ontoggle: (/** @type {any} */ event) => {
+          opened = event.target.open ? { selected, current: model.revision } :
+            { selected: 0, current: 0 };
+          page.changed();
+        },
+      }, h("summary", null,
+        `What is different in the current revision ${current || model.revision}`),
+      current > 0 ? body(difference(page, selected, current)) : null),
       isAdmin ? h("p", null, h("button", { type: "button", onclick: () => rollBack(page, selected,
           "") }, "Restore all endpoints to this revision …")) :
       null

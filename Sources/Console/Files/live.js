@@ -15,6 +15,8 @@ const statsMilliseconds = 1000;
 const silenceMilliseconds = 6000;
 const refreshMilliseconds = 100;
 const delays = [100, 250, 500, 1000, 2000, 4000];
+/** The page does not show descriptors. */
+const listed = { omitDescriptorSets: true };
 
 /**
  * @param {number} milliseconds
@@ -41,6 +43,11 @@ export class Live {
   #rolloutEndpoint = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #refresh;
+  /**
+   * Older revisions that the page has asked for.
+   * @type {Set<number>}
+   */
+  #asked = new Set();
 
   /**
    * @param {Client} client
@@ -129,32 +136,32 @@ export class Live {
   async #connect(signal, connected) {
     const { client, model } = this;
     const abandoned = new Promise((_, reject) => {
-      signal.addEventListener("abort", () => reject(new CallError("canceled",
-        "reconnecting")));
+      signal.addEventListener("abort", () => reject(signal.reason instanceof CallError ? signal
+        .reason : new CallError("canceled", "the page connects again")));
     });
     abandoned.catch(() => {});
     model.access = await client.call("GetAccess", {});
-    const freeze = client.call("GetFreeze", {}).catch(() => null);
-    const [revisions, backends, rollouts, fleet, frozen] = await Promise.all([
-      client.call("ListRevisions", { limit: 1000 }), client.call("ListBackends"),
-      client.call("ListRollouts"), client.call("ListInstances"), freeze
+    const [revisions, backends, rollouts, fleet] = await Promise.all([
+      client.call("ListRevisions", { limit: 1000 }), client.call("ListBackends", listed),
+      client.call("ListRollouts"), client.call("ListInstances")
     ]);
     // The server may have started again with another history.
-    model.revisions.clear();
+    model.forgetHistory();
     model.listed(revisions);
     model.listedBackends(backends);
-    model.rollouts.clear();
-    for (const each of rollouts.rollouts ?? []) model.rolled(each, Date.now());
+    for (const each of rollouts.rollouts ?? []) model.rolled(each);
     model.fleet = fleet;
-    model.frozen = frozen;
-    connected();
-    await Promise.race(
-      [abandoned, this.#watch(signal), this.#watchStats(signal), this.#poll(signal)]);
+    await Promise.race([abandoned, this.#watch(signal, connected), this.#watchStats(signal),
+      this.#poll(signal)]);
   }
 
-  /** @param {AbortSignal} signal */
-  async #watch(signal) {
+  /**
+   * @param {AbortSignal} signal
+   * @param {() => void} connected called when the server sends its state
+   */
+  async #watch(signal, connected) {
     for await (const message of this.client.stream("Watch", {}, signal)) {
+      connected();
       this.model.watched(message, Date.now());
       this.model.connection = "live";
       this.#refreshed();
@@ -171,10 +178,8 @@ export class Live {
     if (this.#refresh) return;
     this.#refresh = setTimeout(async () => {
       this.#refresh = undefined;
-      const freeze = model.frozen ? client.call("GetFreeze").catch(() => model.frozen) : null;
       const rollouts = await client.call("ListRollouts").catch(() => ({}));
-      for (const each of rollouts.rollouts ?? []) model.rolled(each, Date.now());
-      model.frozen = await freeze;
+      for (const each of rollouts.rollouts ?? []) model.rolled(each);
       this.#followRollout();
       this.changed();
     }, refreshMilliseconds);
@@ -183,8 +188,10 @@ export class Live {
   /** @param {AbortSignal} signal */
   async #watchStats(signal) {
     let last = Date.now();
-    const silence = setInterval(() => {
-      if (Date.now() - last > silenceMilliseconds) this.#connection?.abort();
+    const silence = new CallError("unavailable",
+      `the server sent no figures for ${silenceMilliseconds / 1000} s`);
+    const timer = setInterval(() => {
+      if (Date.now() - last > silenceMilliseconds) this.#connection?.abort(silence);
     }, 1000);
     try {
       const request = {
@@ -192,11 +199,12 @@ export class Live {
       };
       for await (const stats of this.client.stream("WatchStats", request, signal)) {
         last = Date.now();
-        this.model.series.add(stats);
+        this.model.series.add(stats, last);
+        this.model.freeze = stats.freeze ?? null;
         this.changed();
       }
     } finally {
-      clearInterval(silence);
+      clearInterval(timer);
     }
     throw new CallError("unavailable", "the server ended the stream of figures");
   }
@@ -217,7 +225,8 @@ export class Live {
     const due = new Map();
     const backends = {
       seconds: 2,
-      read: async () => this.model.listedBackends(await this.client.call("ListBackends")),
+      read: async () => this.model.listedBackends(await this.client.call("ListBackends",
+        listed)),
     };
     const fleet = {
       seconds: 5,
@@ -259,14 +268,16 @@ export class Live {
     const endpoint = this.#rolloutEndpoint;
     const phase = this.model.rollouts.get(endpoint)?.phase;
     const hasEnded = ["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(phase);
-    if (!endpoint || !phase || hasEnded || this.#rollout || document.hidden) return;
+    const connection = this.#connection;
+    if (!endpoint || !phase || hasEnded || this.#rollout || !connection) return;
     const following = new AbortController();
     this.#rollout = following;
-    this.#connection?.signal.addEventListener("abort", () => following.abort());
+    connection.signal.addEventListener("abort", () => following.abort());
     try {
       const request = { endpoint };
       for await (const rollout of this.client.stream("WatchRollout", request, following.signal)) {
-        this.model.rolled(rollout, Date.now());
+        this.model.rolled(rollout);
+        this.model.followed(rollout, Date.now());
         this.changed();
       }
     } catch {
@@ -280,13 +291,14 @@ export class Live {
    * @param {number} revision
    */
   async learn(revision) {
-    if (revision <= 0 || this.model.revisions.has(revision)) return;
-    this.model.revisions.set(revision, { revision });
+    if (revision <= 0 || this.model.revisions.has(revision) || this.#asked.has(revision)) return;
+    // Once, also for a revision that the server has not kept.
+    this.#asked.add(revision);
     const list = await this.client.call(
       "ListRevisions", { beforeRevision: String(revision + 1), limit: 1 }).catch(() => ({}));
-    for (const each of list.revisions ?? []) {
-      if (number(each.revision) === revision) this.model.revisions.set(revision, each);
-    }
+    const found = (list.revisions ?? []).find((/** @type {any} */ each) => number(each.revision) ===
+      revision);
+    if (found) this.model.revisions.set(revision, found);
     this.changed();
   }
 }

@@ -1,11 +1,16 @@
 // What the page knows about the server.
 
-import { number } from "./format.js";
+import { byName, number, percent, rate } from "./format.js";
 import { Series, recent, figures } from "./series.js";
 
 // The revisions, and the states of a rollout, that the page keeps.
 const keptRevisions = 1000;
 const keptEvidence = 900;
+/** The shares of errors that are a warning, and an error. */
+export const fewErrors = 0.002;
+const manyErrors = 0.05;
+// Fewer requests are no base for a share of errors.
+const leastEnded = 20;
 
 /** @typedef {"connecting" | "live" | "lost" | "login"} Connection */
 /** @typedef {{level: number, text: string}} Problem level 2 is an error, 1 a warning */
@@ -17,6 +22,8 @@ export class Model {
   reason = "";
   /** When it was lost, in milliseconds. */
   lostSince = 0;
+  /** Whether the page has a state to show, current or old. */
+  hasState = false;
   revision = 0;
   /** @type {Map<string, any>} */
   endpoints = new Map();
@@ -41,10 +48,10 @@ export class Model {
   /** @type {{name?: string, role?: string, endpoints?: string[]}} */
   access = {};
   /**
-   * Whether the server can freeze changes, and the present freeze.
-   * @type {{freeze?: any} | null}
+   * The present freeze of changes.
+   * @type {any}
    */
-  frozen = null;
+  freeze = null;
   series = new Series();
   /**
    * The states of rollouts, oldest first.
@@ -56,18 +63,30 @@ export class Model {
    * @type {Map<string, number>}
    */
   flashes = new Map();
-  /** Counts the changes of everything but figures. */
-  version = 0;
+  /**
+   * The backends of each endpoint in the order of their colours.
+   * @type {Map<string, string[]>}
+   */
+  #palettes = new Map();
 
   /** Forgets all that another user may not see. */
   clear() {
-    for (const map of [this.endpoints, this.backends, this.rollouts, this.revisions, this
-        .evidence]) {
-      map.clear();
-    }
+    this.hasState = false;
+    this.endpoints.clear();
+    this.backends.clear();
+    this.forgetHistory();
     this.series.clear();
     this.access = {};
     this.fleet = {};
+    this.freeze = null;
+  }
+
+  /** Forgets what another history may not have. */
+  forgetHistory() {
+    this.revision = 0;
+    this.revisions.clear();
+    this.rollouts.clear();
+    this.evidence.clear();
   }
 
   /**
@@ -75,9 +94,9 @@ export class Model {
    * @param {number} now
    */
   watched(message, now) {
-    this.version += 1;
     this.revision = number(message.revision);
     if (message.snapshot) {
+      this.hasState = true;
       const endpoints = message.endpoints ?? [];
       const names = new Set(endpoints.map((/** @type {any} */ each) => each.name));
       for (const name of this.endpoints.keys())
@@ -103,9 +122,15 @@ export class Model {
       this.endpoints.set(endpoint.name, endpoint);
     }
     for (const name of message.deletedEndpoints ?? []) this.endpoints.delete(name);
+    for (const name of this.rollouts.keys()) {
+      if (this.endpoints.has(name)) continue;
+      this.rollouts.delete(name);
+      this.evidence.delete(name);
+    }
     for (const backend of message.backends ?? []) {
       const status = this.backends.get(backend.name)?.status;
-      this.backends.set(backend.name, { status, ...backend });
+      const { descriptorSet, ...rest } = backend;
+      this.backends.set(backend.name, { status, ...rest });
     }
     for (const name of message.deletedBackends ?? []) this.backends.delete(name);
     this.series.keep((name) => this.endpoints.has(name));
@@ -113,27 +138,26 @@ export class Model {
 
   /** @param {any} list of ListRevisions */
   listed(list) {
-    this.version += 1;
     for (const each of list.revisions ?? []) this.revisions.set(number(each.revision), each);
     if (list.oldestRevision !== undefined) this.oldestRevision = number(list.oldestRevision);
   }
 
   /** @param {any} list of ListBackends */
   listedBackends(list) {
-    this.version += 1;
-    for (const backend of list.backends ?? []) {
-      const { descriptorSet, ...rest } = backend;
-      this.backends.set(backend.name, rest);
-    }
+    // An answer that was on its way during a change.
+    if (number(list.revision) < this.revision) return;
+    for (const backend of list.backends ?? []) this.backends.set(backend.name, backend);
   }
 
+  /** @param {any} rollout */
+  rolled(rollout) { this.rollouts.set(rollout.endpoint, rollout); }
+
   /**
-   * @param {any} rollout
+   * Keeps the evidence of a rollout over time.
+   * @param {any} rollout a message of WatchRollout
    * @param {number} now
    */
-  rolled(rollout, now) {
-    this.version += 1;
-    this.rollouts.set(rollout.endpoint, rollout);
+  followed(rollout, now) {
     let kept = this.evidence.get(rollout.endpoint);
     if (!kept || kept.started !== rollout.started) {
       kept = { started: rollout.started, states: [] };
@@ -161,7 +185,24 @@ export class Model {
   }
 
   /**
-   * The backends of an endpoint in a fixed order, which is that of their colours.
+   * The backends of an endpoint in the order of their colours. A backend keeps its colour while the
+   * page is open.
+   * @param {any} endpoint
+   * @param {string[]} [more] further backends, for example those of the past
+   * @returns {string[]}
+   */
+  palette(endpoint, more = []) {
+    const known = this.#palettes.get(endpoint.name) ?? [];
+    const added = [...this.names(endpoint), ...[...more].sort(byName)].filter((each) => !known.includes(
+      each));
+    if (added.length > 0) {
+      this.#palettes.set(endpoint.name, [...new Set([...known, ...added])]);
+    }
+    return this.#palettes.get(endpoint.name) ?? [];
+  }
+
+  /**
+   * The backends that an endpoint uses, sorted.
    * @param {any} endpoint
    * @returns {string[]}
    */
@@ -170,7 +211,7 @@ export class Model {
       (/** @type {any} */ each) => each.backend);
     const candidate = this.rollouts.get(endpoint.name)?.plan?.candidate;
     if (candidate) names.push(candidate);
-    return [...new Set(names)].sort();
+    return [...new Set(names)].sort(byName);
   }
 
   /**
@@ -182,11 +223,24 @@ export class Model {
     /** @type {Problem[]} */
     const problems = [];
     const now = figures(recent(this.series.endpoint(endpoint.name), 10));
-    if (now && now.errors > 0) {
-      const share = (now.errors * 100).toFixed(now.errors < 0.1 ? 1 : 0);
-      const level = now.errors >= 0.05 ? 2 : now.errors >= 0.002 ? 1 : 0;
-      if (level > 0) problems.push({ level, text: `${share} % errors in the last 10 s` });
+    const level = (/** @type {number} */ errors) => errors >= manyErrors ? 2 : errors >= fewErrors ? 1
+      : 0;
+    if (now && level(now.errors) > 0) {
+      problems.push({ level: level(now.errors),
+        text: `${percent(now.errors)} errors in the last 10 s` });
+      // A backend with a small weight can fail without many errors of the endpoint.
+      for (const entry of endpoint.weights ?? []) {
+        const own = figures(recent(this.series.backend(endpoint.name, entry.backend), 10));
+        if (own && own.ended >= leastEnded && own.errors >= manyErrors && own.errors > now.errors *
+          1.5) {
+          problems.push({ level: 2, text: `${percent(own.errors)} errors of ${entry.backend}` });
+        }
+      }
     }
+    if (now && now.limited > 0) problems.push({ level: 1,
+      text: `${rate(now.limited)} requests/s over the rate limit are rejected` });
+    if (now && now.overloaded > 0) problems.push({ level: 2,
+      text: `${rate(now.overloaded)} requests/s are rejected because the server is overloaded` });
     for (const entry of endpoint.weights ?? []) {
       const status = this.backends.get(entry.backend)?.status;
       if (!status || !(entry.weight > 0)) continue;

@@ -62,9 +62,9 @@ export function splitBar(names, weights) {
  */
 export function sparkline(points, options) {
   const { from, to, label, marks = [], floor = 0, tone = "" } = options;
-  const top = points.reduce((most, each) => Math.max(most, each.value), floor) || 1;
-  const x = (/** @type {number} */ time) => ((time - from) / (to - from) * 120).toFixed(1);
   const shown = points.filter((each) => each.time >= from);
+  const top = shown.reduce((most, each) => Math.max(most, each.value), floor) || 1;
+  const x = (/** @type {number} */ time) => ((time - from) / (to - from) * 120).toFixed(1);
   const line = shown.map(
     (each) => `${x(each.time)},${(23 - each.value / top * 21).toFixed(1)}`).join(" ");
   return svg(120, 24, { role: "img", "aria-label": label, class: `spark ${tone}` },
@@ -115,18 +115,38 @@ export function strip(names, parts, options) {
 }
 
 /**
- * The split over time: a step for each revision.
+ * The split of the requests over time, with marks.
  * @param {string[]} names
- * @param {{time: number, revision: number, weights: import("./policy.js").Weight[]}[]} steps oldest
- *   first
- * @param {number} now
+ * @param {import("./series.js").Split[]} splits
+ * @param {{from: number, to: number, label: string, marks: number[]}} options
  */
-export function splitOverTime(names, steps, now) {
-  const first = steps[0]?.time ?? now;
+export function splitPlot(names, splits, options) {
+  const { from, to, label, marks } = options;
+  const x = (/** @type {number} */ time) => ((time - from) / (to - from) * 1000).toFixed(1);
+  const paths = names.map(() => "");
+  for (const split of splits) {
+    let y = 0;
+    split.shares.forEach((share, index) => {
+      if (share <= 0) return;
+      const [top, bottom] = [y.toFixed(2), (y + share * 90).toFixed(2)];
+      paths[index] += `M${x(split.from)},${top}H${x(split.to)}V${bottom}H${x(split.from)}Z`;
+      y += share * 90;
+    });
+  }
+  return svg(1000, 90, { role: "img", "aria-label": label, class: "steps over" },
+    names.map((name, index) => h("path", { d: paths[index] ?? "", class: colour(names, name) })),
+    marks.map((time) => h("line", { class: "mark", x1: x(time), x2: x(time), y1: 0, y2: 90 })));
+}
+
+/**
+ * The weights after each change: a step for each revision.
+ * @param {string[]} names
+ * @param {{revision: number, weights: import("./policy.js").Weight[]}[]} steps oldest first
+ */
+export function splitSteps(names, steps) {
   // Equal widths, because most changes come in bursts; the table has the times.
   const width = 1000 / Math.max(1, steps.length);
-  const label =
-    `the split after each of ${steps.length} changes since ${new Date(first).toISOString()}`;
+  const label = `the weights after each of ${steps.length} changes`;
   return svg(1000, 90, { role: "img", "aria-label": label, class: "steps" },
     steps.map((step, index) => {
       let y = 0;

@@ -1,5 +1,7 @@
 // Weights and affinity maps. Pure.
 
+import { byName } from "./format.js";
+
 /** @typedef {{backend: string, weight?: number}} Weight */
 /**
  * A part of [0, 1) with one owner.
@@ -91,27 +93,5 @@ export function withWeight(weights, backend, weight) {
     return { backend: entry.backend, weight: part / unit };
   });
   const target = { backend, weight: (units + rest) / unit };
-  return [...scaled, target].sort((a, b) => (a.backend < b.backend ? -1 : 1));
-}
-
-/**
- * The weights that a revision's summary states, "greeter: v1=0.9 v2=0.1"; null if it states none
- * for the endpoint.
- * @param {string} summary
- * @param {string} endpoint
- * @returns {Weight[] | null}
- */
-export function summaryWeights(summary, endpoint) {
-  for (const text of summary.split("; ")) {
-    const head = [`${endpoint}: `, `create endpoint ${endpoint}: `].find((h) => text.startsWith(h));
-    if (!head) continue;
-    const words = (text.slice(head.length).split(", ")
-      .find((part) => /^[^ =]+=[0-9.e-]+( [^ =]+=[0-9.e-]+)*$/.test(part)) ?? "").split(" ");
-    const weights = words.filter(Boolean).map((entry) => {
-      const at = entry.lastIndexOf("=");
-      return { backend: entry.slice(0, at), weight: Number(entry.slice(at + 1)) };
-    });
-    return weights.length > 0 ? weights : null;
-  }
-  return null;
+  return [...scaled, target].sort((a, b) => byName(a.backend, b.backend));
 }

@@ -4,6 +4,7 @@ import { decide } from "./decisions.js";
 import { h } from "./dom.js";
 import { ago, clock, count, number, seconds, shown, span, weight, word } from "./format.js";
 import { evidenceBand } from "./plots.js";
+import { cell, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -125,7 +126,7 @@ function gates(rollout, states) {
           ) : null,
         over.length > 1 ? h("p", { class: "axis quiet" }, h("span", null, clock(new Date(
             over[0]?.time ?? 0).toISOString()).slice(11)),
-          h("span", null, "ratio 0.1 to 10, logarithmic; dashed: the gate"), h("span", null,
+          h("span", null, "since this page follows it; ratio 0.1 to 10, logarithmic; dashed: the gate"), h("span", null,
             "now")) : null,
         h("dl", null,
           h("dt", null, "ratio"), h("dd", null, ratio(last?.estimate)),
@@ -137,20 +138,16 @@ function gates(rollout, states) {
           h("dt", null, "against"), h("dd", null, strength(gate.logFailure ?? 0))));
     })),
     states.length > 1 ? h("details", null, h("summary", null, "The evidence as a table"),
-      h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, h("th", null,
-            "time"), h("th", { class: "number" }, "weight"),
-          h("th", { class: "number" }, "against"), all.map((/** @type {any} */ gate) => h(
-            "th", { class: "number", key: gate.gate }, shown(gate.gate, 60))))),
-        h("tbody", null, states.slice(-30).reverse().map((state) => h("tr", { key: String(state
-              .time) },
-          h("td", null, clock(new Date(state.time).toISOString()).slice(11)), h(
-          "td", { class: "number" }, weight(state.weight)),
-          h("td", { class: "number" }, strength(state.logFailure ?? 0)),
+      table({ label: "Evidence over time" }, ["time", "#weight", "#against", ...all.map((
+        /** @type {any} */ gate) => `#${shown(gate.gate, 60)}`)],
+        states.slice(-30).reverse().map((state) => h("tr", { key: String(state.time) },
+          h("th", { scope: "row" }, clock(new Date(state.time).toISOString()).slice(11)),
+          cell("weight", weight(state.weight)), cell("against", strength(state.logFailure ?? 0)),
           all.map((/** @type {any} */ gate) => {
-            const own = (state.gates ?? []).find((/** @type {any} */ each) => each
-              .gate === gate.gate);
-            return h("td", { class: "number", key: gate.gate }, own?.ratio ?
+            const own = (state.gates ?? []).find((/** @type {any} */ each) => each.gate === gate
+              .gate);
+            return cell(shown(gate.gate, 60), own?.ratio ?
               `${ratio(own.ratio.lower)} – ${ratio(own.ratio.upper)}` : "–");
-          }))))))) : null,
+          }))))) : null,
   ];
 }

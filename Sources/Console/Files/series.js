@@ -4,6 +4,8 @@ import { number } from "./format.js";
 
 /** The seconds that are kept. */
 export const keptSeconds = 300;
+/** The milliseconds by which figures of the past overlap known ones. */
+const mostOverlap = 30_000;
 
 /** The statuses that are the server's fault, as rollouts judge. */
 const serverFaults = new Set([
@@ -23,10 +25,13 @@ const serverFaults = new Set([
  * @property {number} rejected ended with another status than OK that is not a fault
  * @property {number} p50
  * @property {number} p99
+ * @property {number} limited of a whole endpoint: refused by its rate limit, before a backend
+ * @property {number} overloaded the same by a limit of the server
  */
 
 /** @typedef {{requests: number, rate: number, errors: number, rejected: number, p50: number,
- *  p99: number, worst: number, seconds: number, ended: number}} Figures */
+ *  p99: number, worst: number, seconds: number, ended: number, limited: number,
+ *  overloaded: number}} Figures the last two per second */
 
 /**
  * @param {any} entry
@@ -53,6 +58,8 @@ export function point(entry, time, seconds) {
     rejected: ended - ok - faults,
     p50: number(entry.latency?.p50Us),
     p99: number(entry.latency?.p99Us),
+    limited: 0,
+    overloaded: 0,
   };
 }
 
@@ -69,8 +76,10 @@ function joined(points) {
     ended: sum.ended + next.ended,
     faults: sum.faults + next.faults,
     rejected: sum.rejected + next.rejected,
-    p50: Math.max(sum.p50, next.p50),
-    p99: Math.max(sum.p99, next.p99),
+    p50: 0,
+    p99: 0,
+    limited: 0,
+    overloaded: 0,
   }), /** @type {Point} */ (first));
 }
 
@@ -82,7 +91,7 @@ function joined(points) {
 export function figures(points) {
   if (points.length === 0) return null;
   const sum = { seconds: 0, requests: 0, ended: 0, faults: 0, rejected: 0, p50: 0, p99: 0,
-    worst: 0 };
+    worst: 0, limited: 0, overloaded: 0 };
   for (const each of points) {
     sum.seconds += each.seconds;
     sum.requests += each.requests;
@@ -92,18 +101,23 @@ export function figures(points) {
     sum.p50 += each.p50 * each.ended;
     sum.p99 += each.p99 * each.ended;
     sum.worst = Math.max(sum.worst, each.p99);
+    sum.limited += each.limited;
+    sum.overloaded += each.overloaded;
   }
   const ended = Math.max(1, sum.ended);
+  const perSecond = (/** @type {number} */ sumOf) => (sum.seconds > 0 ? sumOf / sum.seconds : 0);
   return {
     requests: sum.requests,
     seconds: sum.seconds,
     ended: sum.ended,
-    rate: sum.seconds > 0 ? sum.requests / sum.seconds : 0,
+    rate: perSecond(sum.requests),
     errors: sum.faults / ended,
     rejected: sum.rejected / ended,
     p50: sum.p50 / ended,
     p99: sum.p99 / ended,
     worst: sum.worst,
+    limited: perSecond(sum.limited),
+    overloaded: perSecond(sum.overloaded),
   };
 }
 
@@ -122,11 +136,16 @@ export class Series {
   /** @type {Map<string, Point[]>} */
   #endpoints = new Map();
   /** The figures of the server's latest interval. */
-  latest = { time: 0, connections: 0, unrouted: 0, requests: 0 };
+  latest = { time: 0, received: 0, connections: 0, unrouted: 0, requests: 0 };
 
-  /** @param {any} stats a message of WatchStats */
-  add(stats) {
+  /**
+   * @param {any} stats a message of WatchStats
+   * @param {number} [received] the time of the page's clock
+   */
+  add(stats, received) {
     const time = Date.parse(stats.time ?? "") || 0;
+    // The clock of the server has gone back.
+    if (time < this.latest.time - mostOverlap) this.clear();
     const seconds = number(stats.seconds);
     /** @type {Map<string, Point[]>} */
     const endpoints = new Map();
@@ -141,10 +160,22 @@ export class Series {
       if (others) others.push(next);
       else endpoints.set(entry.endpoint, [next]);
     }
-    for (const [name, points] of endpoints) this.#append(this.#endpoints, name, joined(points));
+    const whole = new Map((stats.endpoints ?? []).map((/** @type {any} */ each) => [each.endpoint,
+      each]));
+    for (const [name, points] of endpoints) {
+      const own = whole.get(name);
+      this.#append(this.#endpoints, name, {
+        ...joined(points),
+        p50: number(own?.latency?.p50Us),
+        p99: number(own?.latency?.p99Us),
+        limited: number(own?.rateLimited),
+        overloaded: number(own?.overloaded),
+      });
+    }
     if (time <= this.latest.time) return;
     this.latest = {
       time,
+      received: received ?? time,
       connections: number(stats.connections),
       unrouted: number(stats.unrouted),
       requests: seconds > 0 ? requests / seconds : 0,
@@ -184,15 +215,15 @@ export class Series {
 
   /**
    * The seconds until now whose figures are missing, at most those that are kept.
-   * @param {number} now in milliseconds
+   * @param {number} now of the page's clock, in milliseconds
    */
   missing(now) {
-    const seconds = Math.ceil((now - this.latest.time) / 1000);
+    const seconds = Math.ceil((now - this.latest.received) / 1000);
     return Math.min(Math.max(seconds, 0), keptSeconds);
   }
 
   clear() {
-    this.latest = { time: 0, connections: 0, unrouted: 0, requests: 0 };
+    this.latest = { time: 0, received: 0, connections: 0, unrouted: 0, requests: 0 };
     this.#backends.clear();
     this.#endpoints.clear();
   }
@@ -247,4 +278,58 @@ export function recent(points, seconds) {
   let start = points.length;
   while (start > 0 && (points[start - 1]?.time ?? 0) > oldest) start -= 1;
   return points.slice(start);
+}
+
+/**
+ * The shares of backends of the requests over time.
+ * @typedef {{from: number, to: number, requests: number, shares: number[]}} Split
+ */
+
+/**
+ * The split of the requests of each interval, oldest first. Intervals without requests are left
+ * out.
+ * @param {Point[][]} backends the points of each backend
+ * @param {number} since in milliseconds
+ * @returns {Split[]}
+ */
+export function splits(backends, since) {
+  /** @type {Map<number, Split & {counts: number[]}>} */
+  const found = new Map();
+  backends.forEach((points, index) => {
+    for (const each of points) {
+      if (each.time <= since) continue;
+      let split = found.get(each.time);
+      if (!split) {
+        const from = Math.max(since, each.time - each.seconds * 1000);
+        split = { from, to: each.time, requests: 0, shares: [], counts: backends.map(() => 0) };
+        found.set(each.time, split);
+      }
+      split.counts[index] = each.requests;
+      split.requests += each.requests;
+    }
+  });
+  return [...found.values()].filter((each) => each.requests > 0).sort((a, b) => a.to - b.to)
+    .map(({ counts, ...rest }) => ({ ...rest,
+      shares: counts.map((count) => count / rest.requests) }));
+}
+
+/**
+ * Splits in spans of equal length, for a table.
+ * @param {Split[]} all
+ * @param {number} seconds
+ * @returns {Split[]}
+ */
+export function spans(all, seconds) {
+  /** @type {Map<number, Split[]>} */
+  const groups = new Map();
+  for (const each of all) {
+    const key = Math.floor(each.to / seconds / 1000);
+    groups.set(key, [...(groups.get(key) ?? []), each]);
+  }
+  return [...groups.values()].map((group) => {
+    const requests = group.reduce((sum, each) => sum + each.requests, 0);
+    const shares = (group[0]?.shares ?? []).map((_, index) => group.reduce((sum, each) => sum +
+      (each.shares[index] ?? 0) * each.requests, 0) / requests);
+    return { from: group[0]?.from ?? 0, to: group.at(-1)?.to ?? 0, requests, shares };
+  });
 }

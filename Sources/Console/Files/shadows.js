@@ -2,9 +2,10 @@
 
 import { resetShadow, setShadow } from "./actions.js";
 import { h } from "./dom.js";
-import { ago, bytes, clock, count, latency, number, percent, shown, weight,
+import { ago, bytes, clock, count, latency, number, percent, plural, shown, weight,
   word } from "./format.js";
 import { backendLabel } from "./plots.js";
+import { cell, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -59,7 +60,7 @@ export function shadowsSection(page, endpoint) {
  * @param {any} report
  */
 function report(page, endpoint, shadow, report) {
-  const names = page.model.names(endpoint);
+  const names = page.model.palette(endpoint);
   const may = page.model.may(endpoint.name);
   const verdict = word(report?.verdict, "SHADOW_VERDICT_");
   const level = verdict === "fit" ? 0 : verdict === "too few" || verdict === "unknown" ? 0 : 2;
@@ -86,54 +87,45 @@ function report(page, endpoint, shadow, report) {
           report.shadowLatency?.p99Us)),
         fact("buffered", bytes(report.bufferedBytes)), fact("since", ago(report.since, Date
         .now()))),
-      (report.fields ?? []).length > 0 ? h("div", { class: "scroll" }, h(
-        "table", { class: "fields stack" },
-        h("caption", null, "Fields that differ"),
-        h("thead", null, h("tr", null, h("th", null, "field"), h("th", { class: "number" },
-            "pairs"), h("th", { class: "number" }, "share"),
-          h("th", { class: "number" }, "noise"), h("th", null, "primary, for example"), h(
-            "th", null, "shadow"))),
-        h("tbody", null, report.fields.map((/** @type {any} */ field) => h(
-          "tr", { key: `${field.method} ${field.field}`, class: field.noise ? "noise" :
-            "" },
-          h("th", { scope: "row", class: "code", title: shown(field.method) }, h("bdi",
-            null, shown(field.field, 200)), field.noise ? h("span", { class: "tag" },
-            "noise") : null),
-          h("td", { class: "number", "data-label": "pairs" }, count(field.count)), h(
-          "td", { class: "number", "data-label": "share" }, percent(field.share ?? 0)),
-          h("td", { class: "number", "data-label": "noise" }, percent(field.noiseShare ??
-            0)),
-          h("td", { class: "code before", "data-label": "primary" }, h("bdi", null, shown(
-            field.example?.primary, 300))),
-          h("td", { class: "code after", "data-label": "shadow" }, h("bdi", null, shown(
-            field.example?.shadow, 300)))))))) : null,
-      (report.statuses ?? []).length > 0 ? h("details", null, h("summary", null, "Statuses"), h(
-        "div", { class: "scroll" }, h("table", null,
-          h("thead", null, h("tr", null, h("th", null, "primary"), h("th", null, "shadow"), h(
-            "th", { class: "number" }, "pairs"))),
-          h("tbody", null, report.statuses.map((/** @type {any} */ each) => h(
-            "tr", { key: `${each.primary} ${each.shadow}` },
-            h("td", null, shown(each.primary)), h("td", null, shown(each.shadow)), h(
-            "td", { class: "number" }, count(each.count)))))))) : null,
+      (report.fields ?? []).length > 0 ? table({ label: "", caption: "Fields that differ",
+          class: "fields stack" },
+        ["field", "#pairs", "#share", "#noise", "primary, for example", "shadow"],
+        report.fields.map((/** @type {any} */ field) => h(
+          "tr", { key: `${field.method} ${field.field}`, class: field.noise ? "noise" : "" },
+          h("th", { scope: "row", class: "code", title: shown(field.method) }, h("bdi", null,
+            shown(field.field, 200)), field.noise ? h("span", { class: "tag" }, "noise") : null),
+          cell("pairs", count(field.count)), cell("share", percent(field.share ?? 0)),
+          cell("noise", percent(field.noiseShare ?? 0)), sides(field.example, 300)))) : null,
+      (report.statuses ?? []).length > 0 ? h("details", null, h("summary", null, "Statuses"),
+        table({ label: "Statuses", class: "" }, ["primary", "shadow", "#pairs"], report.statuses
+          .map((/** @type {any} */ each) => h("tr", { key: `${each.primary} ${each.shadow}` },
+            h("td", null, shown(each.primary)), h("td", null, shown(each.shadow)), cell("pairs",
+              count(each.count)))))) : null,
       (report.samples ?? []).length > 0 ? h("details", null, h("summary", null,
-          `${report.samples.length} samples (redacted as configured)`),
+          `${plural(report.samples.length, "sample")} (redacted as configured)`),
         report.samples.map((/** @type {any} */ sample) => h("div", { class: "sample" },
           h("p", { class: "quiet" }, `${clock(sample.time)} · `, h("bdi", null, shown(sample
             .method, 200))),
-          h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, h("th",
-              null, "place"), h("th", null, "primary"), h("th", null, "shadow"))),
-            h("tbody", null, (sample.differences ?? []).map((/** @type {any} */ each) => h(
-              "tr", null,
-              h("th", { scope: "row", class: "code" }, shown(each.place, 200)),
-              h("td", { class: "code before" }, h("bdi", null, shown(each.primary,
-              1000))), h("td", { class: "code after" }, h("bdi", null, shown(each.shadow,
-                1000)))))))),
-          (sample.metadata ?? []).length > 0 ? h("p", { class: "quiet code" }, sample.metadata
-            .map(
-              (/** @type {any} */ each) => `${shown(each.name, 80)}: ${shown(each.value, 200)}`
-              ).join(" · ")) : null))) : null,
+          table({ label: "Sample" }, ["place", "primary", "shadow"], (sample.differences ?? []).map(
+            (/** @type {any} */ each) => h("tr", null, h("th", { scope: "row", class: "code" },
+              shown(each.place, 200)), sides(each, 1000)))),
+          (sample.metadata ?? []).length > 0 ? h("p", { class: "quiet code" }, sample.metadata.map(
+            (/** @type {any} */ each) => `${shown(each.name, 80)}: ${shown(each.value, 200)}`)
+            .join(" · ")) : null))) : null,
     ] : h("p", { class: "quiet" }, number(page.model.revision) > 0 ? "Reading the report …" : ""));
 }
+
+/**
+ * The two values of a difference, side by side.
+ * @param {any} values
+ * @param {number} limit
+ */
+const sides = (values, limit) => [
+  h("td", { class: "code before", "data-label": "primary" }, h("bdi", null, shown(values?.primary,
+    limit))),
+  h("td", { class: "code after", "data-label": "shadow" }, h("bdi", null, shown(values?.shadow,
+    limit))),
+];
 
 /**
  * @param {string} name

@@ -26,6 +26,8 @@ final class LoopState: @unchecked Sendable {
     let samplesRoots: Bool
     private(set) var delay: LoopDelay
     var admission: Admission
+    /// Requests that were refused before a backend was chosen, by endpoint.
+    var endpoints: [String: EndpointFigures] = [:]
     /// For the header `Date`.
     var clock = HTTPClock()
     /// The buffer in which replies are framed before the session copies them; reused.
