@@ -3,8 +3,10 @@
 import { changesTable, movedText, open } from "./dialog.js";
 import { h } from "./dom.js";
 import { byName, count, number, rate, weight } from "./format.js";
+import { isRunning } from "./model.js";
 import { splitBar, strip } from "./plots.js";
 import { leastMoved, moves, parts, withWeight } from "./policy.js";
+import { quiet } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -14,6 +16,42 @@ import { leastMoved, moves, parts, withWeight } from "./policy.js";
  * @param {...import("./dom.js").Loose} control
  */
 export const field = (label, ...control) => h("label", { class: "field" }, label, control);
+
+/**
+ * A labelled box.
+ * @param {string} label
+ * @param {Record<string, any>} props
+ * @param {(value: string, isInvalid: boolean) => void} set
+ */
+export const box = (label, props, set) => field(label, h("input", {
+  ...props,
+  oninput: (/** @type {any} */ event) => set(event.target.value, event.target.validity.badInput),
+}));
+
+/**
+ * A labelled box with a list of backends.
+ * @param {string} label
+ * @param {Record<string, any>} props
+ * @param {string[]} names
+ * @param {(value: string) => void} set
+ */
+export const backendBox = (label, props, names, set) => field(label, h("select", {
+  ...props,
+  onchange: (/** @type {any} */ event) => set(event.target.value),
+}, h("option", { value: "" }, "Select …"), names.map((each) => h("option", { value: each,
+  key: each }, each))));
+
+/**
+ * A box to check.
+ * @param {string} label
+ * @param {string} name
+ * @param {(isChecked: boolean) => void} set
+ */
+export const check = (label, name, set) => h("label", { class: "check" }, h("input", {
+  type: "checkbox",
+  name,
+  onchange: (/** @type {any} */ event) => set(event.target.checked),
+}), ` ${label}`);
 
 /**
  * The backends without a weight.
@@ -43,8 +81,7 @@ export function setTraffic(page, endpoint) {
   let weights = present();
   let overrides = false;
   const rollout = page.model.rollouts.get(endpoint.name);
-  const owns = rollout && !["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(rollout
-    .phase);
+  const owns = isRunning(rollout);
   const names = () => page.model.palette(current(), weights.map((/** @type {any} */ each) => each
     .backend));
   open(page, {
@@ -85,25 +122,17 @@ export function setTraffic(page, endpoint) {
             },
             onchange: redo,
           }), h("span", null, "%")))),
-        others.length > 0 ? field("Add a backend", h("select", {
-          name: "add",
-          value: "",
-          onchange: (/** @type {any} */ event) => {
-            if (!event.target.value) return;
-            weights = [...weights, { backend: event.target.value, weight: 0 }].sort(
-              (a, b) => byName(a.backend, b.backend));
-            redo();
-          },
-        }, h("option", { value: "" }, "–"), others.map((name) => h(
-        "option", { value: name, key: name }, name)))) : null,
-        owns ? h("label", { class: "check" }, h("input", {
-          type: "checkbox",
-          name: "override",
-          onchange: (/** @type {any} */ event) => { overrides = event.target.checked;
-            redo(); },
-        }), " Override the rollout, which owns the weights; it pauses") : null,
-        h("p", { class: "quiet" },
-          `At least ${weight(leastMoved(present(), weights))} of all keys move.`),
+        others.length > 0 ? backendBox("Add a backend", { name: "add", value: "" }, others, (name) => {
+          if (!name) return;
+          weights = [...weights, { backend: name, weight: 0 }].sort((a, b) => byName(a.backend, b
+            .backend));
+          redo();
+        }) : null,
+        owns ? check("Override the rollout, which owns the weights; it pauses", "override", (is) => {
+          overrides = is;
+          redo();
+        }) : null,
+        quiet(`At least ${weight(leastMoved(present(), weights))} of all keys move.`),
       ];
     },
     request: () => ({
@@ -161,8 +190,7 @@ export function rollBack(page, revision, endpoint, title) {
       const moved = Math.max(0, ...changes.map((/** @type {any} */ each) => each
         .movedShare ?? 0));
       return [
-        h("p", { class: "quiet" },
-          `This restores the state of revision ${revision}, including its affinity map.`),
+        quiet(`This restores the state of revision ${revision}, including its affinity map.`),
         changes.length > 0 ? movedText(moved) : null, changesTable(changes),
       ];
     },
@@ -203,24 +231,14 @@ export function setShadow(page, endpoint, backend) {
     confirm: "Set shadow",
     method: "ShadowTraffic",
     fields: (redo) => [
-      field("Backend", h("select", {
-        name: "backend",
-        value: name,
-        disabled: backend !== undefined,
-        onchange: (/** @type {any} */ event) => { name = event.target.value;
-          redo(); },
-      }, h("option", { value: "" }, "Select …"),
-        names.map((each) => h("option", { value: each, key: each }, each)))),
-      field("Share of requests to copy, in percent (0 removes the shadow)", h("input", {
-        type: "number",
-        name: "proportion",
-        min: 0,
-        max: 100,
-        step: "any",
-        value: percentage,
-        oninput: (/** @type {any} */ event) => { percentage = event.target.value;
-          redo(); },
-      })),
+      backendBox("Backend", { name: "backend", value: name, disabled: backend !== undefined }, names,
+        (value) => { name = value;
+          redo(); }),
+      box("Share of requests to copy, in percent (0 removes the shadow)", { type: "number",
+        name: "proportion", min: 0, max: 100, step: "any", value: percentage }, (value) => {
+        percentage = value;
+        redo();
+      }),
     ],
     incomplete: () => "Select a backend and enter the share.",
     // The box is empty also while its text is not a number.
@@ -272,35 +290,27 @@ export function setRateLimit(page, endpoint) {
   let burst = limit?.burst ? String(limit.burst) : "";
   /** The boxes whose text is not a number. */
   const invalid = new Set();
-  const read = (/** @type {any} */ event) => {
-    const { name, value, validity } = event.target;
-    if (validity.badInput) invalid.add(name);
+  const note = (/** @type {string} */ name, /** @type {boolean} */ isInvalid) => {
+    if (isInvalid) invalid.add(name);
     else invalid.delete(name);
-    return value;
   };
   open(page, {
     title: `Rate limit of ${endpoint.name}`,
     confirm: "Set rate limit",
     method: "SetRateLimit",
     fields: (redo) => [
-      field("Requests per second on each server (empty for no limit)", h("input", {
-        type: "number",
-        name: "limit",
-        min: 0,
-        step: "any",
-        value: text,
-        oninput: (/** @type {any} */ event) => { text = read(event);
-          redo(); },
-      })),
-      field("Burst (empty for the requests of one second)", h("input", {
-        type: "number",
-        name: "burst",
-        min: 0,
-        step: 1,
-        value: burst,
-        oninput: (/** @type {any} */ event) => { burst = read(event);
-          redo(); },
-      })),
+      box("Requests per second on each server (empty for no limit)", { type: "number",
+        name: "limit", min: 0, step: "any", value: text }, (value, isInvalid) => {
+        text = value;
+        note("limit", isInvalid);
+        redo();
+      }),
+      box("Burst (empty for the requests of one second)", { type: "number", name: "burst", min: 0,
+        step: 1, value: burst }, (value, isInvalid) => {
+        burst = value;
+        note("burst", isInvalid);
+        redo();
+      }),
     ],
     incomplete: () => "Enter numbers.",
     request: () => invalid.size > 0 ? null : ({

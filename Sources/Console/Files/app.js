@@ -11,6 +11,7 @@ import { historyPage } from "./history.js";
 import { Live } from "./live.js";
 import { Model } from "./model.js";
 import { readReports } from "./shadows.js";
+import { quiet, text } from "./table.js";
 
 const client = new Client();
 const model = new Model();
@@ -59,7 +60,7 @@ function route() {
 function content() {
   const { name, argument } = route();
   if (model.connection === "login") return login();
-  if (!model.hasState) return [h("p", { class: "quiet" }, "Connecting to the server …")];
+  if (!model.hasState) return [quiet("Connecting to the server …")];
   switch (name) {
     case "endpoint":
       return endpointPage(page, argument);
@@ -125,8 +126,7 @@ function login() {
       spellcheck: "false",
       required: true,
     })),
-    h("p", { class: "quiet" },
-      "The token stays in this tab, and the browser forgets it when the tab is closed."),
+    quiet("The token stays in this tab, and the browser forgets it when the tab is closed."),
     client.hasToken || isRejected ? h("p", { class: "error", role: "alert" }, shown(model.reason)) : null,
     h("button", { type: "submit", class: "primary" }, "Sign in"))];
 }
@@ -160,8 +160,8 @@ function drawHeader() {
       h(
       "span", { class: `dot level-${model.connection === "live" ? 0 : model.connection === "lost" ? 2 : 1}` }),
       h("span", { id: "connection" }, states[model.connection])),
-    role ? h("p", { class: "user" }, model.access.name ? [h("bdi", null, shown(model.access.name,
-        40)), ", "] : null, role,
+    role ? h("p", { class: "user" }, model.access.name ? [text(model.access.name,
+        40), ", "] : null, role,
       limits.length > 0 ? h("span", { title: shown(limits.join(", "), 1000) },
         ` of ${shown(limits.join(", "), 40)}`) : null) : null,
     client.hasToken && model.connection !== "login" ? h("button", { type: "button",
@@ -189,9 +189,8 @@ function drawBanner() {
   }
   const { freeze } = model;
   if (freeze) {
-    texts.push(h("p", { key: "freeze", class: "problem level-1" }, "Changes are frozen by ", h(
-        "bdi", null, shown(freeze.author, 60)), ": ",
-      h("bdi", null, shown(freeze.reason, 300)), freeze.until ?
+    texts.push(h("p", { key: "freeze", class: "problem level-1" }, "Changes are frozen by ", text(freeze.author, 60), ": ",
+      text(freeze.reason, 300), freeze.until ?
       ` (until ${shown(freeze.until)})` : ""));
   }
   if (note.until > Date.now()) texts.push(h("p", { key: "note", class: "done" }, shown(note.text)));

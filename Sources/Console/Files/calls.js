@@ -1,9 +1,9 @@
 // The page of single calls: those of an endpoint as they end, and those of a trace.
 
 import { h } from "./dom.js";
-import { byName, count, latency, number, plural, shown } from "./format.js";
+import { byName, clock, count, latency, number, plural, shown } from "./format.js";
 import { backendLabel } from "./plots.js";
-import { cell, table } from "./table.js";
+import { cell, dim, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -102,14 +102,8 @@ async function startTap(page, endpoint, past = { calls: [], number: 0, dropped: 
  * The time of day, to the millisecond.
  * @param {string | undefined} time
  */
-function clockTime(time) {
-  const at = new Date(time ?? "");
-  if (Number.isNaN(at.getTime())) return "–";
-  /** @param {number} value @param {number} digits */
-  const pad = (value, digits = 2) => String(value).padStart(digits, "0");
-  return `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.` +
-    pad(at.getMilliseconds(), 3);
-}
+const clockTime = (time) => clock(time).slice(11) +
+  (/\.\d{3}/.exec(time ?? "")?.[0] ?? ".000");
 
 /**
  * @param {string} id
@@ -121,29 +115,29 @@ function callsTable(id, names, calls) {
   const attempts = (call) => (call.failedAttempts ?? []).map((/** @type {any} */ each) =>
     `${each.replica || "handler"}: ${each.status || "not processed"} after ` +
     latency(each.durationUs));
-  return table({ id, label: "Calls" }, ["time", "status", "backend and replica", "#attempts",
+  return h("section", { class: "card" }, table({ id, label: "Calls" }, ["time", "status", "backend and replica", "#attempts",
       "#duration", "#queue", "#upstream", "#response", "method", "trace"],
     calls.map(({ number: key, call }) => h("tr", { key: String(key) },
-      h("th", { scope: "row" }, h("time", { datetime: call.time ?? "" }, clockTime(call
-        .time))),
+      h("th", { scope: "row" }, h("time", { datetime: call.time ?? "" }, call.time ? clockTime(call
+        .time) : "–")),
       h("td", { "data-label": "status" }, h("span", {
           class: call.status === "OK" ? "" : "problem level-2",
         }, shown(call.status, 40)),
-        call.message ? h("span", { class: "quiet" }, " ", h("bdi", null, shown(call.message,
-          200))) : null),
+        call.message ? dim(" ", text(call.message,
+          200)) : null),
       h("td", { "data-label": "backend" }, call.backend ? backendLabel(names, call.backend) :
-        "–", call.shadow ? h("span", { class: "quiet" }, " shadow") : null,
-        call.replica ? h("span", { class: "code quiet" }, " ", h("bdi", null, shown(call
-          .replica, 128))) : null),
+        "–", call.shadow ? dim(" shadow") : null,
+        call.replica ? h("span", { class: "code quiet" }, " ", text(call
+          .replica, 128)) : null),
       h("td", { class: "number", "data-label": "attempts", title: attempts(call).join("\n") },
         count(call.attempts)),
       cell("duration", latency(call.durationUs)), cell("queue", latency(call.queueUs)),
       cell("upstream", latency(call.upstreamUs)), cell("response", latency(call.responseUs)),
-      h("td", { "data-label": "method", class: "code" }, h("bdi", null, shown(call.method,
-        200))),
+      h("td", { "data-label": "method", class: "code" }, text(call.method,
+        200)),
       h("td", { "data-label": "trace", class: "code" }, call.traceId ? h("a", {
         href: `#/trace/${call.traceId}`, title: call.traceId }, call.traceId.slice(0, 8)) :
-        "–"))));
+        "–")))));
 }
 
 /**
@@ -211,8 +205,7 @@ export function callsPage(page, name) {
           page.changed(); } }), " Shadow copies"),
       h("button", { type: "submit", class: "primary", disabled: !may }, isRunning ? "Stop" :
         "Watch")),
-    name !== "" && !may ? h("p", { class: "quiet" },
-      "Watching calls needs the role operator for this endpoint.") : null,
+    name !== "" && !may ? quiet("Watching calls needs the role operator for this endpoint.") : null,
     tap.endpoint === name && tap.problem ? h("p", { class: "error", role: "alert" }, shown(tap
       .problem)) : null,
     tap.endpoint === name && (isRunning || listed.length > 0) ? h("p", { id: "tap-state",
@@ -281,10 +274,9 @@ export function tracePage(page, id) {
   return [
     h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/calls" }, "Calls"),
       " / trace"),
-    h("div", { class: "title" }, h("h1", null, "Trace"), h("p", { class: "quiet code" }, h("bdi",
-      null, shown(id, 64)))),
+    h("div", { class: "title" }, h("h1", null, "Trace"), h("p", { class: "quiet code" }, text(id, 64))),
     found.problem ? h("p", { class: "error", role: "alert" }, shown(found.problem)) :
-    found.calls === null ? h("p", { class: "quiet" }, "Reading …") :
+    found.calls === null ? quiet("Reading …") :
     calls.length === 0 ? h("p", { id: "no-trace" },
       "This server has no call of this trace. It keeps only the latest calls that belong to a trace.") :
     callsTable("trace", names, calls.map((call, index) => ({ number: index, call }))),

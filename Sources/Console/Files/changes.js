@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { clock, number, plural, weight } from "./format.js";
 import { changeCells } from "./history.js";
 import { backendLabel, splitSteps } from "./plots.js";
-import { table } from "./table.js";
+import { card, dim, quiet, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -67,17 +67,16 @@ export function changesSection(page, endpoint) {
   const colours = page.model.palette(endpoint, used);
   const may = page.model.may(name);
   const rows = known.showsAll ? all : all.slice(0, rowsAtFirst);
-  return h("section", { class: "card", id: "changes" }, h("h2", null, "History of this endpoint"),
+  return card("changes", "History of this endpoint",
     steps.length > 1 ? [
-      h("p", { class: "quiet" },
-        `The weights after each of the latest ${plural(steps.length, "change")}, oldest left.`),
+      quiet(`The weights after each of the latest ${plural(steps.length, "change")}, oldest left.`),
       splitSteps(colours, steps),
       h("div", { class: "axis quiet" }, h("span", null, `r${steps[0]?.revision}, ${clock(steps[0]
         ?.time)}`), h("span", null, `r${steps.at(-1)?.revision}, ${clock(steps.at(-1)?.time)}`)),
       h("ul", { class: "legend" }, used.map((each) => h("li", { key: each }, backendLabel(colours,
         each)))),
     ] : null,
-    all.length === 0 ? h("p", { class: "quiet" }, known.revision === "" || known.isReading ?
+    all.length === 0 ? quiet(known.revision === "" || known.isReading ?
       "Reading …" : "No kept revision changed this endpoint.") :
     table({ id: "endpoint-history", label: "History of this endpoint", ...(may ?
         { hidden: "actions" } : {}) },
@@ -86,8 +85,7 @@ export function changesSection(page, endpoint) {
         h("td", { "data-label": "weights" }, (each.weights ?? []).map((/** @type {any} */ one) => h(
           "span", { class: "weight-after", key: one.backend }, backendLabel(colours, one.backend),
           ` ${weight(one.weight)}`))),
-        may ? h("td", null, number(each.revision) === number(endpoint.revision) ? h(
-        "span", { class: "quiet" }, "current") : h("button", {
+        may ? h("td", null, number(each.revision) === number(endpoint.revision) ? dim("current") : h("button", {
           type: "button",
           class: "small",
           "aria-label": `Restore revision ${each.revision}`,

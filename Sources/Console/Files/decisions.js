@@ -1,11 +1,11 @@
 // The actions of rollouts and the freeze of changes. Each one opens a dialog with a dry run.
 
-import { field, otherBackends } from "./actions.js";
+import { backendBox, box, check, field, otherBackends } from "./actions.js";
 import { open } from "./dialog.js";
 import { h } from "./dom.js";
 import { number, rate, seconds, shown, span, weight } from "./format.js";
 import { splitBar } from "./plots.js";
-import { cell, table } from "./table.js";
+import { cell, quiet, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -30,43 +30,26 @@ export function startRollout(page, endpoint) {
     confirm: "Start rollout",
     method: "StartRollout",
     fields: (redo) => [
-      field("Candidate", h("select", {
-        name: "candidate",
-        value: candidate,
-        onchange: (/** @type {any} */ event) => { candidate = event.target.value;
-          redo(); },
-      }, h("option", { value: "" }, "Select …"), names.map((each) => h("option", { value: each,
-        key: each }, each)))),
-      field("Steps", h("input", {
-        type: "text",
-        name: "steps",
-        value: steps,
-        spellcheck: "false",
-        oninput: (/** @type {any} */ event) => { steps = event.target.value;
-          redo(); },
-      })),
-      field("Gates (empty for errors<1.5x, p99<1.5x, codes<2x)", h("input", {
-        type: "text",
-        name: "gates",
-        value: gates,
-        spellcheck: "false",
-        oninput: (/** @type {any} */ event) => { gates = event.target.value;
-          redo(); },
-      })),
-      field("Least seconds of each step", h("input", {
-        type: "number",
-        name: "minimum",
-        min: 1,
-        value: minimum,
-        oninput: (/** @type {any} */ event) => { minimum = event.target.value;
-          redo(); },
-      })),
-      h("label", { class: "check" }, h("input", {
-        type: "checkbox",
-        name: "approval",
-        onchange: (/** @type {any} */ event) => { approval = event.target.checked;
-          redo(); },
-      }), " Each step waits for an approval"),
+      backendBox("Candidate", { name: "candidate", value: candidate }, names, (value) => {
+        candidate = value;
+        redo();
+      }),
+      box("Steps", { type: "text", name: "steps", value: steps, spellcheck: "false" }, (value) => {
+        steps = value;
+        redo();
+      }),
+      box("Gates (empty for errors<1.5x, p99<1.5x, codes<2x)", { type: "text", name: "gates",
+        value: gates, spellcheck: "false" }, (value) => {
+        gates = value;
+        redo();
+      }),
+      box("Least seconds of each step", { type: "number", name: "minimum", min: 1,
+        value: minimum }, (value) => {
+        minimum = value;
+        redo();
+      }),
+      check("Each step waits for an approval", "approval", (is) => { approval = is;
+        redo(); }),
     ],
     incomplete: () => "Select the candidate: the backend that shall receive the requests.",
     request: () => candidate === "" ? null : {
@@ -80,8 +63,7 @@ export function startRollout(page, endpoint) {
       },
     },
     preview: (response) => [
-      h("p", { class: "quiet" },
-        `Based on ${rate(response.requestsPerSecond ?? 0)} requests per second and ` +
+      quiet(`Based on ${rate(response.requestsPerSecond ?? 0)} requests per second and ` +
         `${weight(response.errorShare ?? 0)} errors.`),
       table({ label: "Steps", class: "" }, ["step", "#keys that move", "#time to proof"], (response
         .preview ?? []).map((/** @type {any} */ step) => h("tr", { key: step.step },
@@ -132,13 +114,9 @@ export function decide(page, endpoint, method) {
             redo(); },
         }, h("option", { value: "adopt" }, "continue from the present weights"),
         h("option", { value: "restore" }, "set the weights of the step again"))) : null,
-      method === "AbortRollout" && (rollout.plan?.abort ?? "").startsWith("ramp") ? h(
-      "label", { class: "check" }, h("input", {
-        type: "checkbox",
-        name: "immediate",
-        onchange: (/** @type {any} */ event) => { isImmediate = event.target.checked;
-          redo(); },
-      }), " At once, without the ramp of the plan") : null,
+      method === "AbortRollout" && (rollout.plan?.abort ?? "").startsWith("ramp") ?
+      check("At once, without the ramp of the plan", "immediate", (is) => { isImmediate = is;
+        redo(); }) : null,
     ],
     request: () => ({
       endpoint: endpoint.name,
@@ -154,9 +132,9 @@ export function decide(page, endpoint, method) {
           `The weight of ${rollout.plan?.candidate}: now ${weight(rollout.weight)}, then `,
           h("b", null, weight(next.weight)), "."),
         method === "AbortRollout" && baseline.length > 0 ?
-        [h("p", { class: "quiet" }, "The weights before the rollout:"), splitBar(page.model
+        [quiet("The weights before the rollout:"), splitBar(page.model
           .palette(endpoint), baseline)] : null,
-        next.reason ? h("p", { class: "quiet" }, shown(next.reason)) : null,
+        next.reason ? quiet(shown(next.reason)) : null,
       ];
     },
   });
@@ -176,23 +154,12 @@ export function setFreeze(page) {
     method: "SetFreeze",
     danger: !isFrozen,
     fields: (redo) => isFrozen ? null : [
-      field("Reason (required)", h("input", {
-        type: "text",
-        name: "reason",
-        maxlength: 500,
-        value: reason,
-        oninput: (/** @type {any} */ event) => { reason = event.target.value;
-          redo(); },
-      })),
-      field("Minutes (empty: until an admin ends it)", h("input", {
-        type: "number",
-        name: "minutes",
-        min: 1,
-        max: 500_000,
-        value: minutes,
-        oninput: (/** @type {any} */ event) => { minutes = event.target.value;
-          redo(); },
-      })),
+      box("Reason (required)", { type: "text", name: "reason", maxlength: 500, value: reason },
+        (value) => { reason = value;
+          redo(); }),
+      box("Minutes (empty: until an admin ends it)", { type: "number", name: "minutes", min: 1,
+        max: 500_000, value: minutes }, (value) => { minutes = value;
+        redo(); }),
     ],
     request: () => {
       if (isFrozen) return { frozen: false };
@@ -203,7 +170,7 @@ export function setFreeze(page) {
     },
     incomplete: () => "Enter the reason.",
     preview: () => h("p", null, isFrozen ? "The server accepts changes again." :
-      "The server rejects all changes except rollbacks, pauses and aborts of rollouts, and the end of the freeze."
+      "The server rejects all changes except rollbacks, kept weights, pauses and aborts of rollouts."
       ),
   });
 }

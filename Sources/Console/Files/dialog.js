@@ -4,7 +4,7 @@
 import { CallError } from "./api.js";
 import { h, render } from "./dom.js";
 import { number, percent, shown } from "./format.js";
-import { table } from "./table.js";
+import { dim, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dom.js").Loose} Loose */
 /**
@@ -194,13 +194,12 @@ export function open(page, action) {
       h("section", { class: "preview", "aria-live": "polite", "aria-busy": !result && !
           problem },
         h("h3", null, hasDryRun ? "What this does (dry run)" : "What this does"),
-        result ? action.preview(result) : problem ? null : h("p", { class: "quiet" },
-          action.request() ? "Asking the server …" :
+        result ? action.preview(result) : problem ? null : quiet(action.request() ? "Asking the server …" :
           action.incomplete?.() ?? "Complete the input above."),
         result ? warnings(result) : null,
         refusal ? h("p", { class: "error" }, refusal) : null,
         problem ? h("p", { class: "error", role: "alert" }, shown(problem, 1000)) : null,
-        problem && action.hint ? h("p", { class: "quiet" }, shown(action.hint)) : null),
+        problem && action.hint ? quiet(shown(action.hint)) : null),
       hasDryRun ? h("label", { class: "field" }, "Comment for the history",
         h("textarea", {
           rows: 2,
@@ -262,11 +261,10 @@ export function changesTable(changes) {
     "section", { key: `${change.kind} ${change.name}` },
     h("h4", null, h("span", { class: `tag ${words[change.action] ?? ""}` }, words[change
         .action] ?? "?"),
-      ` ${change.kind} `, h("bdi", null, shown(change.name)),
-      change.movedShare > 0 ? h("span", { class: "quiet" },
-        ` · ${percent(change.movedShare)} of its keys move`) : null),
+      ` ${change.kind} `, text(change.name),
+      change.movedShare > 0 ? dim(` · ${percent(change.movedShare)} of its keys move`) : null),
     change.action !== "CHANGE_ACTION_CHANGE" && change.description ?
-    h("p", { class: "quiet" }, shown(change.description)) : null,
+    quiet(shown(change.description)) : null,
     (change.fields ?? []).length > 0 ? table({ label: `Changes of ${change.name}` }, ["field",
         "before", "after"], change.fields.map((/** @type {any} */ field) => h(
       "tr", { key: field.field },

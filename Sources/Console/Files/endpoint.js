@@ -6,12 +6,13 @@ import { startRollout } from "./decisions.js";
 import { h } from "./dom.js";
 import { ago, byName, clock, count, latency, number, percent, plural, rate, shown,
   word } from "./format.js";
+import { isRunning } from "./model.js";
 import { backendLabel, sparkline } from "./plots.js";
 import { rolloutSection } from "./rollout.js";
-import { around, figures, point, recent } from "./series.js";
+import { around, errorsOf, figures, point, rateOf, recent } from "./series.js";
 import { shadowsSection } from "./shadows.js";
 import { splitSection } from "./split.js";
-import { cell, table } from "./table.js";
+import { card, cell, dim, quiet, table, text } from "./table.js";
 import { flowSection, mapSection } from "./traffic.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
@@ -28,7 +29,7 @@ export function endpointPage(page, name) {
   const { model } = page;
   const endpoint = model.endpoints.get(name);
   if (!endpoint) {
-    return [h("h1", null, h("bdi", null, shown(name))), h("p", null,
+    return [h("h1", null, text(name)), h("p", null,
       "This endpoint does not exist."),
       h("p", null, h("a", { href: "#/" }, "All endpoints"))
     ];
@@ -38,8 +39,7 @@ export function endpointPage(page, name) {
   if (!change) page.learn(number(endpoint.revision));
   const may = model.may(name);
   const rollout = model.rollouts.get(name);
-  const hasRollout = rollout && !["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(
-    rollout.phase);
+  const hasRollout = isRunning(rollout);
   /**
    * @param {string} label
    * @param {(page: Page, endpoint: any) => void} act
@@ -61,8 +61,7 @@ export function endpointPage(page, name) {
       "li", { key: each.text, class: `problem level-${each.level}` }, each.text))) : null,
     h("p", { class: "last" }, "Last change: ", change?.time ? [
       h("b", null, h("bdi", null, shown(change.summary, 300))), " ",
-      h("time", { datetime: change.time, title: clock(change.time) }, ago(change.time, Date
-      .now())),
+      h("time", { datetime: change.time, title: clock(change.time) }, ago(change.time)),
       " by ", h("bdi", null, shown(change.author, 128)), ` (revision ${change.revision})`,
       change.comment ? h("q", { class: "comment" }, h("bdi", null, shown(change.comment,
       300))) : null,
@@ -73,11 +72,10 @@ export function endpointPage(page, name) {
       button("Set traffic …", setTraffic), button("Shadow …", (p, e) => setShadow(p, e)),
       hasRollout ? null : button("Start rollout …", startRollout), button("Rate limit …",
         setRateLimit)) :
-    h("p", { class: "quiet" }, "You may view this endpoint, but not change it."),
+    quiet("You may view this endpoint, but not change it."),
     endpoint.timeBox ? h("p", { class: "notice" },
       `The weights revert at ${clock(endpoint.timeBox.reverts)}.`) : null,
-    endpoint.rateLimit ? h("p", { class: "quiet" },
-      `Rate limit: ${rate(endpoint.rateLimit.requestsPerSecond)} requests/s` +
+    endpoint.rateLimit ? quiet(`Rate limit: ${rate(endpoint.rateLimit.requestsPerSecond)} requests/s` +
       ` on each server, burst ${count(endpoint.rateLimit.burst || Math.ceil(endpoint.rateLimit.requestsPerSecond))}`
       ) : null,
     comparisonSection(page, endpoint, change),
@@ -103,6 +101,7 @@ const totals = new Map();
  * @param {string} endpoint
  */
 export async function readTotals(page, endpoint) {
+  if (!page.model.endpoints.has(endpoint)) return;
   const stats = await page.client.call("GetStats", { endpoint });
   for (const each of stats.backends ?? []) {
     if (each.shadow) continue;
@@ -141,8 +140,7 @@ function comparisonSection(page, endpoint, change) {
   const cells = (label, value, base, kind) => {
     if (!value || value.ended === 0) {
       return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
-        h("td", { class: "number", colspan: 5 }, h("span", { class: "quiet" },
-          value ? "no requests ended" : "–")));
+        h("td", { class: "number", colspan: 5 }, dim(value ? "no requests ended" : "–")));
     }
     const isWorse = base && base.ended > leastEnded && value.errors > base.errors * 2 + 0.005;
     const isSlower = base && base.ended > leastEnded && base.p99 > 0 && value.p99 > base.p99 * 2 + 1000;
@@ -161,29 +159,27 @@ function comparisonSection(page, endpoint, change) {
     const { before, since } = around(points, time);
     // A backend that is new is compared with the whole endpoint.
     const base = before && before.ended > leastEnded ? before : all.before;
-    /** @param {(each: import("./series.js").Point) => number} value */
-    const values = (value) => points.map((each) => ({ time: each.time, value: value(each) }));
     const marks = time > 0 ? [time] : [];
+    /**
+     * @param {string} label
+     * @param {(each: import("./series.js").Point) => number} value
+     * @param {object} [more]
+     */
+    const plot = (label, value, more) => h("td", { class: "number", "data-label": label }, sparkline(points, value, {
+      ...range, marks, label: `${label} over 5 min`, ...more }));
     return h("tbody", { key },
       h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, head),
-        h("td", { class: "number" }, sparkline(values((each) => each.requests / Math.max(0.001,
-          each.seconds)), { ...range, marks, label: "requests per second over 5 min" })),
-        h("td", { class: "number" }, sparkline(values((each) => each.faults / Math.max(1, each
-          .ended)), { ...range, marks, floor: 0.02, tone: "bad",
-          label: "share of errors over 5 min" })),
-        h("td", { class: "number" }),
-        h("td", { class: "number" }, sparkline(values((each) => each.p50), { ...range, marks,
-          label: "p50 over 5 min" })),
-        h("td", { class: "number" }, sparkline(values((each) => each.p99), { ...range, marks,
-          label: "p99 over 5 min" }))),
+        plot("requests per second", rateOf),
+        plot("share of errors", errorsOf, { floor: 0.02, tone: "bad" }), h("td", null),
+        plot("p50", (each) => each.p50), plot("p99", (each) => each.p99)),
       cells("last 10 s", figures(recent(points, 10)), base, "now"),
       cells("since the change", since, base, "since"),
       before ? cells("before it", before, null, "before") :
       cells("since the server's start", totals.get(`${endpoint.name}\n${key}`) ?? null, null,
         "before"));
   };
-  return h("section", { class: "card" }, h("h2", null, "Since the last change"),
-    h("p", { class: "quiet" }, all.before ?
+  return card("", "Since the last change",
+    quiet(all.before ?
       "▲ marks figures that are much worse than before the change. A new backend is compared with "
         + "the whole endpoint." :
       "The figures of the last minutes begin after the change, so the page shows those since the " +
@@ -193,8 +189,7 @@ function comparisonSection(page, endpoint, change) {
       [listed.map((backend) => group(backendLabel(names, backend), model.series.backend(endpoint
         .name, backend), backend)),
       rejectedGroup(endpoint, model.series.endpoint(endpoint.name), { ...range, time })].flat()),
-    h("p", { class: "quiet" },
-      "Errors are statuses that are the server's fault, as rollouts judge. p50 and p99 are means of the seconds."
+    quiet("Errors are statuses that are the server's fault, as rollouts judge. p50 and p99 are means of the seconds."
       ));
 }
 
@@ -226,12 +221,11 @@ function rejectedGroup(endpoint, points, { from, to, time }) {
           value?.overloaded ? `${rate(value.overloaded)} over a limit of the server` : ""]
         .filter(Boolean).join(", ") : ""));
   };
-  const values = points.map((each) => ({ time: each.time,
-    value: (each.limited + each.overloaded) / Math.max(0.001, each.seconds) }));
   return h("tbody", { key: "\nrejected", id: "rejected" },
     h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, "Rejected before a backend was chosen"),
-      h("td", { class: "number" }, sparkline(values, { from, to, marks: time > 0 ? [time] : [],
-        tone: "bad", label: "rejected requests per second over 5 min" })),
+      h("td", { class: "number" }, sparkline(points, (each) => (each.limited + each.overloaded) /
+        each.seconds, { from, to, marks: time > 0 ? [time] : [], tone: "bad",
+        label: "rejected requests per second over 5 min" })),
       h("td", { colspan: 4 })),
     cells("last 10 s", figures(recent(points, 10)), "now"),
     cells("since the change", since, "since"),
@@ -252,8 +246,7 @@ function replicasSection(page, endpoint) {
     if (!backend) return [];
     if (replicas.length === 0) {
       return [h("tr", { key: name }, h("th", { scope: "row" }, backendLabel(names, name)),
-        h("td", { colspan: 6 }, backend.handler ? h("span", { class: "quiet" },
-            "a handler in this server") :
+        h("td", { colspan: 6 }, backend.handler ? dim("a handler in this server") :
           h("span", { class: "problem level-2" }, shown(backend.status?.problem ||
             "no replicas"))))];
     }
@@ -270,13 +263,11 @@ function replicasSection(page, endpoint) {
         cell("OK", number(each.requests) > 0 ? percent(number(each.successShare)) : "–"),
         cell("p99", latency(each.latency?.p99Us)),
         h("td", { "data-label": "last failure" }, each.lastFailure ?
-          [h("bdi", null, shown(each.lastFailure, 200)), h("span", { class: "quiet" },
-            ` ${ago(each.lastFailureTime, Date.now())}`)] : "–",
-          number(each.ejections) > 0 ? h("span", { class: "quiet" },
-            ` · ${plural(number(each.ejections), "ejection")}`) : null));
+          [h("bdi", null, shown(each.lastFailure, 200)), dim(` ${ago(each.lastFailureTime)}`)] : "–",
+          number(each.ejections) > 0 ? dim(` · ${plural(number(each.ejections), "ejection")}`) : null));
     });
   });
-  return h("section", { class: "card" }, h("h2", null, "Replicas on this server"),
+  return card("", "Replicas on this server",
     table({ id: "replicas", label: "Replicas on this server" }, ["backend and replica", "state",
       "#in flight", "#requests", "#OK", "#p99", "last failure"], rows));
 }

@@ -2,10 +2,12 @@
 
 import { undo } from "./actions.js";
 import { h, memo } from "./dom.js";
-import { ago, byName, clock, latency, percent, plural, rate, shown } from "./format.js";
+import { ago, byName, clock, latency, number, percent, plural, rate, shown,
+  word } from "./format.js";
 import { sparkline, splitBar } from "./plots.js";
-import { fewErrors } from "./model.js";
-import { figures, recent } from "./series.js";
+import { fewErrors, isRunning } from "./model.js";
+import { errorsOf, figures, rateOf, recent } from "./series.js";
+import { dim, quiet } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 /** @typedef {import("./dom.js").VNode} VNode */
@@ -114,8 +116,7 @@ export function endpointsPage(page) {
           oninput: (/** @type {any} */ event) => { view.filter = event.target.value;
             page.changed(); },
         }))),
-    model.endpoints.size === 0 ? h("p", { class: "quiet" },
-      "This server has no endpoints yet. Create one with the tool: ",
+    model.endpoints.size === 0 ? quiet("This server has no endpoints yet. Create one with the tool: ",
       h("code", null, "weir endpoint create NAME --route /pkg.Service/ --backend NAME")) :
     h("table", { id: "endpoints", class: "wide" },
       h("caption", { class: "hidden" },
@@ -153,7 +154,7 @@ function row(page, name, problems, drawn) {
   const deps = [
     endpoint, points.at(-1), change, ago(change?.time, now), problems.map((each) => each.text)
     .join(), isNew,
-    model.may(name), model.palette(endpoint).join(),
+    model.may(name), model.palette(endpoint).join(), model.rollouts.get(name),
   ];
   return memo(deps, () => makeRow(page, endpoint, problems, points, change, isNew), rows, name);
 }
@@ -169,13 +170,12 @@ function row(page, name, problems, drawn) {
 function makeRow(page, endpoint, problems, points, change, isNew) {
   const { model } = page;
   const names = model.palette(endpoint);
+  const rollout = model.rollouts.get(endpoint.name);
   const to = points.at(-1)?.time ?? 0;
   const range = { from: to - plotSeconds * 1000, to };
   const marks = [Date.parse(change?.time ?? "")].filter((time) => time > 0);
   const figuresNow = figures(recent(points, 10));
   const level = problems[0]?.level ?? 0;
-  /** @param {(each: import("./series.js").Point) => number} value */
-  const values = (value) => points.map((each) => ({ time: each.time, value: value(each) }));
   const errors = figuresNow?.errors ?? 0;
   return h("tr", { class: `level-${level}${isNew ? " new" : ""}`, "data-endpoint": endpoint.name },
     h("th", { scope: "row" },
@@ -187,27 +187,30 @@ function makeRow(page, endpoint, problems, points, change, isNew) {
       problems.map((each) => h("span", { key: each.text, class: `problem level-${each.level}` },
         each.text))),
     h("td", { class: "split-cell" }, splitBar(names, endpoint.weights ?? []),
-      (endpoint.shadows ?? []).length > 0 ? h("span", { class: "quiet" }, plural(endpoint.shadows
-        .length, "shadow")) : null),
+      (endpoint.shadows ?? []).length > 0 ? dim(plural(endpoint.shadows
+        .length, "shadow")) : null,
+      rollout && isRunning(rollout) ? h("span", { class: "quiet rollout" }, "rollout to ", h("bdi",
+        null, shown(rollout.plan?.candidate)), `: ${word(rollout.phase, "ROLLOUT_PHASE_")}, step ` +
+        `${number(rollout.step) + 1} of ${rollout.plan?.steps?.length ?? 0}`) : null),
     h("td", { class: "number", "data-label": "requests/s" }, h("b", null, figuresNow ? rate(
         figuresNow.rate) : "–"),
-      sparkline(values((each) => each.requests / Math.max(0.001, each.seconds)), { ...range,
-        marks, label: `requests per second in ${plotSeconds} s` })),
+      sparkline(points, rateOf, { ...range, marks,
+        label: `requests per second in ${plotSeconds} s` })),
     h("td", { class: `number${errors >= fewErrors ? " bad" : ""}`, "data-label": "errors" },
       h("b", null, figuresNow ? percent(errors) : "–"),
-      sparkline(values((each) => each.faults / Math.max(1, each.ended)), { ...range, marks,
+      sparkline(points, errorsOf, { ...range, marks,
         floor: 0.02, tone: "bad", label: `share of errors in ${plotSeconds} s` })),
     h("td", { class: "number", "data-label": "p99" }, h("b", null, latency(figuresNow?.p99)),
-      sparkline(values((each) => each.p99), { ...range, marks, label: `p99 in ${plotSeconds} s` })
+      sparkline(points, (each) => each.p99, { ...range, marks, label: `p99 in ${plotSeconds} s` })
       ),
     h("td", { class: "change", "data-label": "last change" },
       change?.time ? [
         h("span", { class: "what" }, h("bdi", null, shown(withoutName(change.summary, endpoint
           .name), 160))),
-        h("span", { class: "quiet" }, h("time", { datetime: change.time, title: clock(change
-              .time) }, ago(change.time, Date.now())),
+        dim(h("time", { datetime: change.time, title: clock(change
+              .time) }, ago(change.time)),
           " by ", h("bdi", null, shown(change.author, 60)), ` · revision ${change.revision}`),
-      ] : h("span", { class: "quiet" }, `revision ${endpoint.revision}`),
+      ] : dim(`revision ${endpoint.revision}`),
       model.may(endpoint.name) ? h("button", {
         type: "button",
         class: "small",

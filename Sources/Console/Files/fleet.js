@@ -3,8 +3,8 @@
 import { setFreeze } from "./decisions.js";
 import { h } from "./dom.js";
 import { limitMetrics, limitsSection, samples } from "./limits.js";
-import { ago, bytes, clock, count, number, plural, shown, word } from "./format.js";
-import { cell, table } from "./table.js";
+import { ago, bytes, clock, count, plural, shown, word } from "./format.js";
+import { card, cell, dim, fact, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 /** @typedef {import("./limits.js").Sample} Sample */
@@ -62,34 +62,31 @@ export function fleetPage(page) {
       h("p", { class: behind > 0 || model.fleet.storeFailure ? "summary error" : "summary" },
         behind > 0 ? `${plural(behind, "server")} not current` :
         `${plural(instances.length, "server")}, all current`)),
-    h("section", { class: "card", id: "freeze" }, h("h2", null, "Freeze"),
+    card("freeze", "Freeze",
       freeze ? h("p", { class: "problem level-1" }, "Changes are frozen since ", clock(freeze
-          .since), " by ", h("bdi", null, shown(freeze.author, 128)),
-        freeze.until ? `, until ${clock(freeze.until)}` : "", ": ", h("bdi", null, shown(freeze
-          .reason))) : h("p", null, "The server accepts changes."),
+          .since), " by ", text(freeze.author, 128),
+        freeze.until ? `, until ${clock(freeze.until)}` : "", ": ", text(freeze
+          .reason)) : h("p", null, "The server accepts changes."),
       model.access.role === "ACCESS_ROLE_ADMIN" ? h("button", { type: "button", onclick: () =>
             setFreeze(page) },
         freeze ? "End the freeze …" : "Freeze all changes …") : null),
-    h("section", { class: "card" }, h("h2", null, "Servers"), table({ id: "servers",
+    card("", "Servers", table({ id: "servers",
         label: "Servers" },
       ["server", "state", "#revision", "version", "data address", "admin address", "started"],
       instances.map(server))),
-    h("section", { class: "card" }, h("h2", null, "Store"),
+    card("", "Store",
       h("p", null, h("span", { class: `dot level-${model.fleet.storeFailure ? 2 : 0}` }), h(
       "bdi", { class: "code" }, shown(model.fleet.store) || "–")),
       model.fleet.storeFailure ? h("p", { class: "problem level-2" }, shown(model.fleet
         .storeFailure)) : null,
-      h("p", { class: "quiet" },
-        `Revision ${model.revision}; the oldest that is kept is ${model.oldestRevision}.`)),
-    down.length > 0 ? h("section", { class: "card" }, h("h2", null,
-      "Backends that are not usable"), h("ul", null, down.map((each) => h("li", { key: each
+      quiet(`Revision ${model.revision}; the oldest that is kept is ${model.oldestRevision}.`)),
+    down.length > 0 ? card("", "Backends that are not usable", h("ul", null, down.map((each) => h("li", { key: each
         .name },
       h("b", null, h("bdi", null, each.name)), `: ${shown(each.status.problem)}`)))) : null,
     view.samples ? limitsSection(page, view.samples) : null,
-    h("section", { class: "card", id: "rejections" }, h("h2", null,
-        "Other events of this server since it started"),
+    card("rejections", "Other events of this server since it started",
       view.problem ? h("p", { class: "error" }, shown(view.problem)) : null,
-      !view.samples ? view.problem ? null : h("p", { class: "quiet" }, "Reading …") :
+      !view.samples ? view.problem ? null : quiet("Reading …") :
       rejected.length === 0 ? h("p", null, "None.") :
       table({ label: "Other events" }, ["what", "where and why", "#count"], rejected.map((each) => h(
         "tr", { key: `${each.name}{${each.labels}}` },
@@ -97,16 +94,11 @@ export function fleetPage(page) {
         h("td", { class: "code", "data-label": "where" }, shown(each.labels.replaceAll("\"", ""),
           300)),
         cell("count", count(each.value)))))),
-    view.samples ? h("section", { class: "card" }, h("h2", null, "Process of this server"), h(
+    view.samples ? card("", "Process of this server", h(
       "dl", { class: "facts" },
-      fact("memory", bytes(metric("process_resident_memory_bytes"))), fact("open files",
-        `${count(metric("process_open_fds"))} of ${count(metric("process_max_fds"))}`),
-      fact("connections", count(model.series.latest.connections)), fact("threads", count(metric(
-        "process_threads"))),
-      fact("buffered", bytes(all.filter((each) => each.name === "weir_buffered_bytes")
-        .reduce((sum, each) => sum + each.value, 0))),
-      fact("unrouted requests/s", count(model.series.latest.unrouted)), fact("revision", count(
-        number(model.revision))))) : null,
+      fact("memory", bytes(metric("process_resident_memory_bytes"))),
+      fact("threads", count(metric("process_threads"))),
+      fact("unrouted requests/s", count(model.series.latest.unrouted)))) : null,
   ];
 }
 
@@ -114,8 +106,8 @@ export function fleetPage(page) {
 function server(each) {
   const state = word(each.state, "INSTANCE_STATE_");
   const level = state === "current" ? 0 : state === "stale" ? 1 : 2;
-  return h("tr", { key: each.id }, h("th", { scope: "row" }, h("bdi", null, shown(each.name, 128)),
-      h("span", { class: "quiet" }, each.leader ? " leader" : "", each.answering ?
+  return h("tr", { key: each.id }, h("th", { scope: "row" }, text(each.name, 128),
+      dim(each.leader ? " leader" : "", each.answering ?
         " this server" : "")),
     h("td", { "data-label": "state" }, h("span", { class: `dot level-${level}` }), state,
       each.problem ? h("span", { class: `problem level-${level}` }, shown(each.problem)) : null),
@@ -123,13 +115,5 @@ function server(each) {
     h("td", { "data-label": "version" }, shown(each.version, 80)),
     h("td", { class: "code", "data-label": "data" }, shown(each.dataAddress, 128)),
     h("td", { class: "code", "data-label": "admin" }, shown(each.adminAddress, 128)),
-    h("td", { "data-label": "started" }, ago(each.started, Date.now())));
-}
-
-/**
- * @param {string} name
- * @param {string} value
- */
-function fact(name, value) {
-  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
+    h("td", { "data-label": "started" }, ago(each.started)));
 }

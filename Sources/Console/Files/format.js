@@ -11,9 +11,9 @@ export function shown(text, limit = 512) {
   const visible = String(text ?? "").replace(
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
     (mark) =>
-    `\u27e8U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
+    `⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
   const points = Array.from(visible);
-  return points.length > limit ? points.slice(0, limit).join("") + "\u2026" : visible;
+  return points.length > limit ? points.slice(0, limit).join("") + "…" : visible;
 }
 
 /**
@@ -44,7 +44,7 @@ export function count(value) {
  * @returns {string}
  */
 export function rate(value) {
-  if (!Number.isFinite(value)) return "\u2013";
+  if (!Number.isFinite(value)) return "–";
   if (value >= 100_000) return `${(value / 1000).toFixed(0)} k`;
   if (value >= 100 || value === 0) return groups.format(value);
   return value.toFixed(1);
@@ -56,7 +56,7 @@ export function rate(value) {
  * @returns {string}
  */
 export function percent(share) {
-  if (!Number.isFinite(share)) return "\u2013";
+  if (!Number.isFinite(share)) return "–";
   const value = share * 100;
   if (value === 0) return "0 %";
   if (value >= 100) return "100 %";
@@ -92,8 +92,8 @@ export const byName = (a, b) => collator.compare(a, b) || (a < b ? -1 : a > b ? 
  * @returns {string}
  */
 export function latency(us) {
-  if (us === undefined || !Number.isFinite(us) || us <= 0) return "\u2013";
-  if (us < 1000) return `${us.toFixed(0)} \u00b5s`;
+  if (us === undefined || !Number.isFinite(us) || us <= 0) return "–";
+  if (us < 1000) return `${us.toFixed(0)} µs`;
   if (us < 10_000) return `${(us / 1000).toFixed(1)} ms`;
   if (us < 1_000_000) return `${(us / 1000).toFixed(0)} ms`;
   return `${(us / 1_000_000).toFixed(1)} s`;
@@ -105,7 +105,7 @@ export function latency(us) {
  * @returns {string}
  */
 export function span(seconds) {
-  if (!Number.isFinite(seconds)) return "\u2013";
+  if (!Number.isFinite(seconds)) return "–";
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min`;
@@ -116,10 +116,10 @@ export function span(seconds) {
 /**
  * How long ago.
  * @param {string | undefined} time
- * @param {number} now in ms
+ * @param {number} [now] in ms
  * @returns {string}
  */
-export function ago(time, now) {
+export function ago(time, now = Date.now()) {
   const at = Date.parse(time ?? "");
   if (Number.isNaN(at)) return "";
   const seconds = (now - at) / 1000;
@@ -127,13 +127,13 @@ export function ago(time, now) {
 }
 
 /**
- * A time of the API in the local time zone.
- * @param {string | undefined} time
+ * A time of the API, or in milliseconds, in the local time zone.
+ * @param {string | number | undefined} time
  * @returns {string}
  */
 export function clock(time) {
   const at = new Date(time ?? "");
-  if (Number.isNaN(at.getTime())) return "\u2013";
+  if (Number.isNaN(at.getTime())) return "–";
   /** @param {number} value */
   const two = (value) => String(value).padStart(2, "0");
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +

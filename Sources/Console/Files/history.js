@@ -4,7 +4,7 @@ import { rollBack } from "./actions.js";
 import { changesTable } from "./dialog.js";
 import { h } from "./dom.js";
 import { ago, clock, number, plural, shown } from "./format.js";
-import { table } from "./table.js";
+import { quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -67,9 +67,9 @@ export function historyPage(page, selected) {
           page.changed(); },
       }))),
     selected > 0 ? detail(page, selected) : null,
-    table({ id: "history", label: "History" }, ["#revision", "time", "author", "change"],
-      found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision),
-          class: number(each.revision) === selected ? "selected" : "" }, changeCells(each, 400)))),
+    h("section", { class: "card" }, table({ id: "history", label: "History" },
+      ["#revision", "time", "author", "change"], found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision),
+          class: number(each.revision) === selected ? "selected" : "" }, changeCells(each, 400))))),
     found.length > view.shown ? h("p", null, h("button", {
       type: "button",
       onclick: () => { view.shown += 200;
@@ -86,11 +86,10 @@ export function historyPage(page, selected) {
 export const changeCells = (each, limit) => [
   h("th", { scope: "row", class: "number" }, h("a", { href: `#/history/${each.revision}` }, String(
     each.revision))),
-  h("td", { "data-label": "time" }, h("time", { datetime: each.time, title: ago(each.time, Date
-    .now()) }, clock(each.time))),
-  h("td", { "data-label": "author" }, h("bdi", null, shown(each.author, 128))),
-  h("td", { "data-label": "change" }, h("bdi", null, shown(each.summary, limit)), each.comment ? h(
-    "q", { class: "comment" }, h("bdi", null, shown(each.comment, limit))) : null),
+  h("td", { "data-label": "time" }, h("time", { datetime: each.time, title: ago(each.time) }, clock(each.time))),
+  h("td", { "data-label": "author" }, text(each.author, 128)),
+  h("td", { "data-label": "change" }, text(each.summary, limit), each.comment ? h(
+    "q", { class: "comment" }, text(each.comment, limit)) : null),
 ];
 
 /**
@@ -106,14 +105,14 @@ function detail(page, selected) {
   const isAdmin = model.access.role === "ACCESS_ROLE_ADMIN";
   /** @param {{changes?: any[], problem?: string}} diff */
   const body = (diff) => (diff.problem ? h("p", { class: "error" }, shown(diff.problem)) :
-    diff.changes ? changesTable(diff.changes) : h("p", { class: "quiet" }, "Reading …"));
+    diff.changes ? changesTable(diff.changes) : quiet("Reading …"));
   return h("section", { class: "card", id: "revision" },
     h("div", { class: "title" }, h("h2", null, `Revision ${selected}`), h(
     "a", { href: "#/history" }, "Close")),
-    h("p", null, h("bdi", null, shown(revision.author, 128)), revision.time ?
-      `, ${clock(revision.time)} (${ago(revision.time, Date.now())})` : ""),
-    revision.comment ? h("blockquote", { class: "comment" }, h("bdi", null, shown(revision
-      .comment, 4000))) : null,
+    h("p", null, text(revision.author, 128), revision.time ?
+      `, ${clock(revision.time)} (${ago(revision.time)})` : ""),
+    revision.comment ? h("blockquote", { class: "comment" }, text(revision
+      .comment, 4000)) : null,
     h("h3", null, "What this revision changed"), body(made),
     isOld ? [h("details", {
         key: `since ${selected}`,
@@ -128,5 +127,5 @@ function detail(page, selected) {
       isAdmin ? h("p", null, h("button", { type: "button", onclick: () => rollBack(page, selected,
           "") }, "Restore all endpoints to this revision …")) :
       null
-    ] : h("p", { class: "quiet" }, "This is the current revision."));
+    ] : quiet("This is the current revision."));
 }

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { byName, bytes, count, number, percent, rate, shown } from "./format.js";
 import { figures, recent } from "./series.js";
-import { cell, table } from "./table.js";
+import { card, cell, dim, quiet, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 /** @typedef {{name: string, labels: string, value: number}} Sample a line of `/metrics` */
@@ -95,7 +95,7 @@ const rejectedCell = (value) => cell("rejected since the start", value === undef
  * @param {Sample[]} samples
  */
 export function limitsSection(page, samples) {
-  return h("section", { class: "card", id: "limits" }, h("h2", null, "Limits of this server"),
+  return card("limits", "Limits of this server",
     serverTable(samples), endpointsTable(page, samples), backendsTable(page));
 }
 
@@ -108,8 +108,7 @@ function serverTable(samples) {
       const share = limit.used !== undefined && limit.bound ? limit.used / limit.bound : undefined;
       return h("tr", { key: limit.text }, h("th", { scope: "row" }, limit.text),
         cell("now", limit.used === undefined ? "–" : unit(limit.used)),
-        cell("limit", limit.bound === undefined ? "–" : [unit(limit.bound), limit.note ? h(
-          "span", { class: "quiet" }, ` ${limit.note}`) : null]),
+        cell("limit", limit.bound === undefined ? "–" : [unit(limit.bound), limit.note ? dim(` ${limit.note}`) : null]),
         cell("used", share === undefined ? "–" : (share >= high ? [percent(share), " ▲"] :
           percent(share)), (share ?? 0) >= high),
         rejectedCell(limit.rejected));
@@ -133,7 +132,7 @@ function endpointsTable(page, samples) {
       `endpoint="${endpoint.name}",`) ?? 0,
   })).filter(({ endpoint, now, rejected }) => endpoint.rateLimit || rejected > 0 ||
     (now?.limited ?? 0) + (now?.overloaded ?? 0) > 0);
-  if (rows.length === 0) return h("p", { class: "quiet" }, "No endpoint has a rate limit.");
+  if (rows.length === 0) return quiet("No endpoint has a rate limit.");
   return table({ id: "endpoint-limits", label: "",
       caption: "Endpoints: requests that were rejected before a backend was chosen" },
     ["endpoint", "#admitted/s", "#rate limit/s", "#burst", "#over it/s", "#overload/s",

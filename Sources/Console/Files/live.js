@@ -3,6 +3,7 @@
 
 import { CallError } from "./api.js";
 import { number } from "./format.js";
+import { isRunning } from "./model.js";
 
 /** @typedef {import("./api.js").Client} Client */
 /** @typedef {import("./model.js").Model} Model */
@@ -236,7 +237,9 @@ export class Live {
     due.set(backends, start + 2000);
     due.set(fleet, start + 5000);
     while (!signal.aborted) {
-      for (const poll of [backends, fleet, ...this.#polls.values()]) {
+      // What to read depends on the state.
+      const polls = this.model.hasState ? [backends, fleet, ...this.#polls.values()] : [];
+      for (const poll of polls) {
         if (signal.aborted || Date.now() < (due.get(poll) ?? 0)) continue;
         const begin = Date.now();
         await poll.read().catch((/** @type {unknown} */ error) => {
@@ -266,10 +269,9 @@ export class Live {
 
   async #followRollout() {
     const endpoint = this.#rolloutEndpoint;
-    const phase = this.model.rollouts.get(endpoint)?.phase;
-    const hasEnded = ["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(phase);
+    const isWanted = isRunning(this.model.rollouts.get(endpoint));
     const connection = this.#connection;
-    if (!endpoint || !phase || hasEnded || this.#rollout || !connection) return;
+    if (!isWanted || this.#rollout || !connection) return;
     const following = new AbortController();
     this.#rollout = following;
     connection.signal.addEventListener("abort", () => following.abort());

@@ -15,6 +15,10 @@ const leastEnded = 20;
 /** @typedef {"connecting" | "live" | "lost" | "login"} Connection */
 /** @typedef {{level: number, text: string}} Problem level 2 is an error, 1 a warning */
 
+/** @param {any} rollout undefined without one */
+export const isRunning = (rollout) => rollout !== undefined &&
+  !["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(rollout.phase);
+
 export class Model {
   /** @type {Connection} */
   connection = "connecting";
@@ -209,9 +213,10 @@ export class Model {
   names(endpoint) {
     const names = [...(endpoint.weights ?? []), ...(endpoint.shadows ?? [])].map(
       (/** @type {any} */ each) => each.backend);
-    const candidate = this.rollouts.get(endpoint.name)?.plan?.candidate;
-    if (candidate) names.push(candidate);
-    return [...new Set(names)].sort(byName);
+    const rollout = this.rollouts.get(endpoint.name);
+    if (isRunning(rollout)) names.push(rollout.plan?.candidate ?? "", ...(rollout.baseline ?? []).map(
+      (/** @type {any} */ each) => each.backend));
+    return [...new Set(names)].filter(Boolean).sort(byName);
   }
 
   /**

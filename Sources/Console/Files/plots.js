@@ -3,6 +3,7 @@
 
 import { h, svg } from "./dom.js";
 import { percent, weight } from "./format.js";
+import { plotted } from "./series.js";
 
 /** @typedef {import("./dom.js").VNode} VNode */
 /** @typedef {import("./policy.js").Part} Part */
@@ -57,12 +58,14 @@ export function splitBar(names, weights) {
 
 /**
  * A line of values over time, with vertical marks.
- * @param {{time: number, value: number}[]} points
+ * @param {import("./series.js").Point[]} points
+ * @param {(each: import("./series.js").Point) => number} value
  * @param {{from: number, to: number, label: string, marks?: number[], floor?: number, tone?: string}} options
  */
-export function sparkline(points, options) {
+export function sparkline(points, value, options) {
   const { from, to, label, marks = [], floor = 0, tone = "" } = options;
-  const shown = points.filter((each) => each.time >= from);
+  const shown = plotted(points).filter((each) => each.time >= from).map((each) => ({
+    time: each.time, value: value(each) }));
   const top = shown.reduce((most, each) => Math.max(most, each.value), floor) || 1;
   const x = (/** @type {number} */ time) => ((time - from) / (to - from) * 120).toFixed(1);
   const line = shown.map(
@@ -236,6 +239,19 @@ export function flow(names, rows) {
 }
 
 /**
+ * The range of a plot of ratios: powers of 10 around 1.
+ * @param {{lower: number, upper: number}[]} states
+ * @param {number | null} bound
+ */
+export function evidenceRange(states, bound) {
+  const values = [bound ?? 1, ...states.flatMap((each) => [each.lower, each.upper])]
+    .filter((each) => each > 0 && Number.isFinite(each));
+  const power = (/** @type {number} */ value) => Math.ceil(Math.log10(value) - 1e-9);
+  return [10 ** -Math.min(3, Math.max(1, power(1 / Math.min(...values)))),
+    10 ** Math.min(3, Math.max(1, power(Math.max(...values))))];
+}
+
+/**
  * An interval over time around an estimate, on a logarithmic scale, with the bound of a gate.
  * @param {{time: number, lower: number, upper: number, estimate?: number}[]} states
  * @param {number | null} bound
@@ -244,7 +260,7 @@ export function flow(names, rows) {
 export function evidenceBand(states, bound, label) {
   const first = states[0]?.time ?? 0;
   const last = Math.max(states.at(-1)?.time ?? 1, first + 1000);
-  const [least, most] = [0.1, 10];
+  const [least, most] = evidenceRange(states, bound);
   const x = (/** @type {number} */ time) => ((time - first) / (last - first) * 1000).toFixed(1);
   const y = (/** @type {number} */ ratio) => {
     const value = Math.min(most, Math.max(least, Number.isFinite(ratio) ? ratio : most));

@@ -3,8 +3,8 @@
 import { decide } from "./decisions.js";
 import { h } from "./dom.js";
 import { ago, clock, count, number, seconds, shown, span, weight, word } from "./format.js";
-import { evidenceBand } from "./plots.js";
-import { cell, table } from "./table.js";
+import { evidenceBand, evidenceRange } from "./plots.js";
+import { cell, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -34,7 +34,7 @@ function possible(phase, pause) {
  * The factor of a gate, "errors<1.5x"; null for a share.
  * @param {string} gate
  */
-export function gateBound(gate) {
+function gateBound(gate) {
   const match = /<([0-9.]+)x$/.exec(gate);
   return match ? Number(match[1]) : null;
 }
@@ -63,15 +63,14 @@ export function rolloutSection(page, endpoint, rollout) {
   const states = model.evidence.get(endpoint.name)?.states ?? [];
   const may = model.may(endpoint.name);
   const level = phase === "aborting" || phase === "aborted" ? 2 : phase === "paused" ? 1 : 0;
-  return h("section", { class: "card", id: "rollout" }, h("h2", null, "Rollout to ", h("bdi", null,
-      shown(plan.candidate))),
+  return h("section", { class: "card", id: "rollout" }, h("h2", null, "Rollout to ", text(plan.candidate)),
     h("p", { class: `phase problem level-${level}` }, h("b", null, phase),
       ` · step ${step + 1} of ${steps.length}`,
       ` · candidate ${weight(rollout.weight)}`, rollout.shadow > 0 ?
       ` · shadow ${weight(rollout.shadow)}` : "",
       ` · ${count(rollout.requests)} requests in this step`, rollout.inPhase ?
       ` · ${span(seconds(rollout.inPhase))} in this phase` : ""),
-    rollout.reason ? h("p", null, h("bdi", null, shown(rollout.reason))) : null,
+    rollout.reason ? h("p", null, text(rollout.reason)) : null,
     h("ol", { class: "rollout-steps" }, steps.map((/** @type {string} */
       text, /** @type {number} */ index) => h("li", {
       class: phase === "succeeded" || index < step ? "done" : index === step ? "now" : "",
@@ -86,9 +85,7 @@ export function rolloutSection(page, endpoint, rollout) {
         onclick: () => decide(page, model.endpoints.get(endpoint.name) ?? endpoint, method),
       }, `${method.replace("Rollout", "")} …`))) : null,
     gates(rollout, states),
-    h("p", { class: "quiet" },
-      `Started ${ago(rollout.started, Date.now())} (${clock(rollout.started)}) by `, h("bdi",
-        null, shown(rollout.author, 128)), "."),
+    quiet(`Started ${ago(rollout.started)} (${clock(rollout.started)}) by `, text(rollout.author, 128), "."),
     rollout.webhookProblem ? h("p", { class: "problem level-1" },
       `Webhook: ${shown(rollout.webhookProblem)}`) : null);
 }
@@ -99,11 +96,13 @@ export function rolloutSection(page, endpoint, rollout) {
  */
 function gates(rollout, states) {
   const all = rollout.gates ?? [];
-  if (all.length === 0) return h("p", { class: "quiet" }, "No evidence yet.");
+  if (all.length === 0) return quiet("No evidence yet.");
   return [
     h("p", null, "Evidence against the candidate: ", h("b", null, strength(rollout.logFailure ??
         0)), " of ",
       h("b", null, strength(rollout.logThreshold ?? 0)), ", at which the rollout aborts."),
+    quiet("The bands are the interval of the ratio of candidate to baseline since " +
+      "this page follows the rollout, logarithmic. Solid: equal; dashed: the gate."),
     h("div", { class: "gates" }, all.map((/** @type {any} */ gate) => {
       const over = states.flatMap((state) => {
         const own = (state.gates ?? []).find((/** @type {any} */ each) => each.gate ===
@@ -124,10 +123,9 @@ function gates(rollout, states) {
         over.length > 1 ? evidenceBand(over, bound,
           `${gate.gate}: the ratio of candidate and baseline with its interval over ${over.length} states`
           ) : null,
-        over.length > 1 ? h("p", { class: "axis quiet" }, h("span", null, clock(new Date(
-            over[0]?.time ?? 0).toISOString()).slice(11)),
-          h("span", null, "since this page follows it; ratio 0.1 to 10, logarithmic; dashed: the gate"), h("span", null,
-            "now")) : null,
+        over.length > 1 ? h("p", { class: "axis quiet" }, h("span", null, clock(over[0]?.time)
+          .slice(11)), h("span", null, evidenceRange(over, bound).map((each) => `${each}×`)
+          .join(" to ")), h("span", null, "now")) : null,
         h("dl", null,
           h("dt", null, "ratio"), h("dd", null, ratio(last?.estimate)),
           h("dt", null, "interval"), h("dd", null, last ?
@@ -141,7 +139,7 @@ function gates(rollout, states) {
       table({ label: "Evidence over time" }, ["time", "#weight", "#against", ...all.map((
         /** @type {any} */ gate) => `#${shown(gate.gate, 60)}`)],
         states.slice(-30).reverse().map((state) => h("tr", { key: String(state.time) },
-          h("th", { scope: "row" }, clock(new Date(state.time).toISOString()).slice(11)),
+          h("th", { scope: "row" }, clock(state.time).slice(11)),
           cell("weight", weight(state.weight)), cell("against", strength(state.logFailure ?? 0)),
           all.map((/** @type {any} */ gate) => {
             const own = (state.gates ?? []).find((/** @type {any} */ each) => each.gate === gate

@@ -254,6 +254,18 @@ export class Series {
   }
 }
 
+/** @param {Point} each of a plot, so it is not very short */
+export const rateOf = (each) => each.requests / each.seconds;
+
+/** @param {Point} each */
+export const errorsOf = (each) => each.faults / Math.max(1, each.ended);
+
+/**
+ * The points that a plot shows. The rate of a very short interval says nothing.
+ * @param {Point[]} points
+ */
+export const plotted = (points) => points.filter((each) => each.seconds >= 0.5);
+
 /**
  * The points before a time and since then. An interval that contains the time counts as before.
  * @param {Point[]} points

@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { ago, bytes, clock, count, latency, number, percent, plural, shown, weight,
   word } from "./format.js";
 import { backendLabel } from "./plots.js";
-import { cell, table } from "./table.js";
+import { card, cell, fact, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -44,9 +44,8 @@ export function shadowsSection(page, endpoint) {
   const shadows = endpoint.shadows ?? [];
   if (shadows.length === 0) return null;
   const reports = view.endpoint === endpoint.name ? view.reports : [];
-  return h("section", { class: "card", id: "shadows" }, h("h2", null, "Shadows"),
-    h("p", { class: "quiet" },
-      "Copies of requests; clients do not receive these responses. Figures of this server."),
+  return card("shadows", "Shadows",
+    quiet("Copies of requests; clients do not receive these responses. Figures of this server."),
     view.problem ? h("p", { class: "error" }, shown(view.problem)) : null,
     shadows.map((/** @type {any} */ shadow) => report(
       page, endpoint, shadow, reports.find((/** @type {any} */ each) => each.backend === shadow
@@ -85,15 +84,14 @@ function report(page, endpoint, shadow, report) {
           count(each.count))),
         fact("p99 primary", latency(report.primaryLatency?.p99Us)), fact("p99 shadow", latency(
           report.shadowLatency?.p99Us)),
-        fact("buffered", bytes(report.bufferedBytes)), fact("since", ago(report.since, Date
-        .now()))),
+        fact("buffered", bytes(report.bufferedBytes)), fact("since", ago(report.since))),
       (report.fields ?? []).length > 0 ? table({ label: "", caption: "Fields that differ",
           class: "fields stack" },
         ["field", "#pairs", "#share", "#noise", "primary, for example", "shadow"],
         report.fields.map((/** @type {any} */ field) => h(
           "tr", { key: `${field.method} ${field.field}`, class: field.noise ? "noise" : "" },
-          h("th", { scope: "row", class: "code", title: shown(field.method) }, h("bdi", null,
-            shown(field.field, 200)), field.noise ? h("span", { class: "tag" }, "noise") : null),
+          h("th", { scope: "row", class: "code", title: shown(field.method) }, text(field.field,
+            200), field.noise ? h("span", { class: "tag" }, "noise") : null),
           cell("pairs", count(field.count)), cell("share", percent(field.share ?? 0)),
           cell("noise", percent(field.noiseShare ?? 0)), sides(field.example, 300)))) : null,
       (report.statuses ?? []).length > 0 ? h("details", null, h("summary", null, "Statuses"),
@@ -104,15 +102,15 @@ function report(page, endpoint, shadow, report) {
       (report.samples ?? []).length > 0 ? h("details", null, h("summary", null,
           `${plural(report.samples.length, "sample")} (redacted as configured)`),
         report.samples.map((/** @type {any} */ sample) => h("div", { class: "sample" },
-          h("p", { class: "quiet" }, `${clock(sample.time)} · `, h("bdi", null, shown(sample
-            .method, 200))),
+          quiet(`${clock(sample.time)} · `, text(sample
+            .method, 200)),
           table({ label: "Sample" }, ["place", "primary", "shadow"], (sample.differences ?? []).map(
             (/** @type {any} */ each) => h("tr", null, h("th", { scope: "row", class: "code" },
               shown(each.place, 200)), sides(each, 1000)))),
           (sample.metadata ?? []).length > 0 ? h("p", { class: "quiet code" }, sample.metadata.map(
             (/** @type {any} */ each) => `${shown(each.name, 80)}: ${shown(each.value, 200)}`)
             .join(" · ")) : null))) : null,
-    ] : h("p", { class: "quiet" }, number(page.model.revision) > 0 ? "Reading the report …" : ""));
+    ] : quiet(number(page.model.revision) > 0 ? "Reading the report …" : ""));
 }
 
 /**
@@ -121,16 +119,8 @@ function report(page, endpoint, shadow, report) {
  * @param {number} limit
  */
 const sides = (values, limit) => [
-  h("td", { class: "code before", "data-label": "primary" }, h("bdi", null, shown(values?.primary,
-    limit))),
-  h("td", { class: "code after", "data-label": "shadow" }, h("bdi", null, shown(values?.shadow,
-    limit))),
+  h("td", { class: "code before", "data-label": "primary" }, text(values?.primary,
+    limit)),
+  h("td", { class: "code after", "data-label": "shadow" }, text(values?.shadow,
+    limit)),
 ];
-
-/**
- * @param {string} name
- * @param {string} value
- */
-function fact(name, value) {
-  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
-}

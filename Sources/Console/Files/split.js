@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { clock, count, number, percent, plural, span } from "./format.js";
 import { backendLabel, splitPlot } from "./plots.js";
 import { keptSeconds, spans, splits } from "./series.js";
-import { cell, table } from "./table.js";
+import { card, cell, quiet, table } from "./table.js";
 import { changesOf } from "./changes.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
@@ -12,7 +12,7 @@ import { changesOf } from "./changes.js";
 const rowSeconds = 30;
 const leastSeconds = 60;
 /** The least distance of the numbers of two marks, as a share of the width. */
-const leastDistance = 0.05;
+const leastDistance = 0.08;
 
 /**
  * @param {Page} page
@@ -33,14 +33,13 @@ export function splitSection(page, endpoint) {
   /** The marks whose numbers have space, the latest first. */
   const numbered = [...marks].reverse().reduce((kept, mark) => {
     const at = (mark.time - from) / (to - from);
-    if (at > 0.01 && (kept.at(-1)?.at ?? 2) - at >= leastDistance) kept.push({ ...mark, at });
+    if (at > 0.1 && at < 0.95 && (kept.at(-1)?.at ?? 2) - at >= leastDistance) kept.push({ ...mark, at });
     return kept;
   }, /** @type {{revision: number, time: number, at: number}[]} */ ([]));
   const used = names.filter((_, index) => all.some((each) => (each.shares[index] ?? 0) > 0));
   const now = all.at(-1);
-  return h("section", { class: "card", id: "split" },
-    h("h2", null, "Split of the requests over time"),
-    all.length === 0 ? h("p", { class: "quiet" }, "No requests in the last 5 minutes.") : [
+  return card("split", "Split of the requests over time",
+    all.length === 0 ? quiet("No requests in the last 5 minutes.") : [
       splitPlot(names, all, { from, to, marks: marks.map(({ time }) => time),
         label: `the share of each backend over ${span((to - from) / 1000)}, with ${plural(marks.length, "change")}: ` +
           `now ${used.map((each) => `${each} ${percent(now?.shares[names.indexOf(each)] ?? 0)}`)
@@ -50,12 +49,12 @@ export function splitSection(page, endpoint) {
           key: String(mark.revision),
           href: `#/history/${mark.revision}`,
           style: { left: `${(mark.at * 100).toFixed(2)}%` },
-          title: clock(new Date(mark.time).toISOString()),
+          title: clock(mark.time),
           "aria-label": `Revision ${mark.revision}`,
         }, `r${mark.revision}`)), h("span", null, "now")),
       h("ul", { class: "legend" }, used.map((each) => h("li", { key: each }, backendLabel(names,
         each), h("b", null, percent(now?.shares[names.indexOf(each)] ?? 0))))),
-      h("p", { class: "quiet" }, "Shares of the requests that backends received. Lines mark revisions of this endpoint."),
+      quiet("Shares of the requests that backends received. Lines mark revisions of this endpoint."),
       h("details", null, h("summary", null, "The split as a table"), splitTable(names, used, all, marks)),
     ]);
 }
@@ -71,7 +70,7 @@ function splitTable(names, used, all, marks) {
   return table({ label: "Split of the requests" },
     ["until", ...used.map((each) => `#${each}`), "#requests", "revisions"],
     rows.map((row) => h("tr", { key: String(row.to) },
-      h("th", { scope: "row" }, clock(new Date(row.to).toISOString()).slice(11)),
+      h("th", { scope: "row" }, clock(row.to).slice(11)),
       used.map((each) => cell(each, percent(row.shares[names.indexOf(each)] ?? 0))),
       cell("requests", count(row.requests)),
       h("td", { "data-label": "revisions" }, marks.filter(({ time }) => time > row.from && time <=

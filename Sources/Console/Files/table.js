@@ -1,6 +1,7 @@
-// Tables.
+// Tables and other parts that all pages use.
 
 import { h } from "./dom.js";
+import { shown } from "./format.js";
 
 /** @typedef {import("./dom.js").VNode} VNode */
 /** @typedef {import("./dom.js").Loose} Loose */
@@ -34,3 +35,39 @@ export function table(options, heads, rows) {
  */
 export const cell = (label, value, isBad = false) => h("td", {
   class: isBad ? "number worse" : "number", "data-label": label }, value);
+
+/**
+ * A name and its value, in a list of facts.
+ * @param {string} name
+ * @param {string} value
+ */
+export const fact = (name, value) => h("div", { key: name }, h("dt", null, name), h("dd", null,
+  value));
+
+/**
+ * External text, isolated from the direction of the text around it.
+ * @param {unknown} value
+ * @param {number} [limit]
+ */
+export const text = (value, limit) => h("bdi", null, shown(value, limit));
+
+/**
+ * A paragraph that explains.
+ * @param {...Loose} children
+ */
+export const quiet = (...children) => h("p", { class: "quiet" }, ...children);
+
+/**
+ * The same within a line.
+ * @param {...Loose} children
+ */
+export const dim = (...children) => h("span", { class: "quiet" }, ...children);
+
+/**
+ * A section with a title.
+ * @param {string} id empty for none
+ * @param {string} title
+ * @param {...Loose} children
+ */
+export const card = (id, title, ...children) => h("section", { class: "card", id: id || null },
+  h("h2", null, title), ...children);

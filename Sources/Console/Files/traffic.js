@@ -1,11 +1,11 @@
 // Sections of the page of an endpoint: affinity map and flow.
 
 import { h } from "./dom.js";
-import { number, percent, plural, rate, shown, weight } from "./format.js";
+import { number, percent, plural, rate, weight } from "./format.js";
 import { backendLabel, flow, splitBar, strip } from "./plots.js";
 import { moves, parts } from "./policy.js";
 import { figures, recent } from "./series.js";
-import { cell, table } from "./table.js";
+import { card, cell, dim, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -54,10 +54,9 @@ export function mapSection(page, endpoint) {
   const old = before ? parts(before) : null;
   const moved = old ? moves(old, now) : [];
   const share = moved.reduce((sum, each) => sum + each.to - each.from, 0);
-  return h("section", { class: "card" }, h("h2", null, "Split and affinity map"),
+  return card("", "Split and affinity map",
     splitBar(names, endpoint.weights ?? []),
-    h("p", { class: "quiet" },
-      "Each shard key has a fixed place on this strip; its backend answers it."),
+    quiet("Each shard key has a fixed place on this strip; its backend answers it."),
     old ? strip(names, old, { next: now, moves: moved,
       label: `the key space before and after the last change: ${percent(share)} moved` }) :
     strip(names, now, { label: `the key space in ${now.length} parts` }),
@@ -113,7 +112,7 @@ export function flowSection(page, endpoint) {
   const total = rows.reduce((/** @type {number} */ sum, /** @type {any} */ row) => sum + row.rate,
     0);
   for (const row of rows) row.share = total > 0 ? row.rate / total : row.weight;
-  return h("section", { class: "card" }, h("h2", null, "Flow of requests"),
+  return card("", "Flow of requests",
     h("div", { class: "flow-heads quiet", "aria-hidden": "true" }, h("span", null, "keys"), h(
       "span", null, "backends"), h("span", null, "replicas")),
     flow(names, rows),
@@ -123,10 +122,9 @@ export function flowSection(page, endpoint) {
           backendLabel(names, row.backend)),
         cell("weight", weight(row.weight)),
         cell("share", total > 0 ? percent(row.share) : "–"), cell("requests/s", rate(row.rate)),
-        h("td", { "data-label": "replicas" }, row.replicas.length === 0 ? h("span", {
-            class: "quiet" }, "none") :
+        h("td", { "data-label": "replicas" }, row.replicas.length === 0 ? dim("none") :
           row.replicas.map((/** @type {any} */ one, /** @type {number} */ index) => [
-            index > 0 ? ", " : "", h("bdi", null, shown(one.name, 80)),
+            index > 0 ? ", " : "", text(one.name, 80),
             ` ${one.all > 0 ? percent(one.share) : ""}`, one.ready ? "" : " (not ready)"
           ]))))));
 }
