@@ -68,7 +68,8 @@ def test_undo_and_apply_are_in_the_history_of_the_endpoint(demo, open_page, tmp_
     tool(demo, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
     tool(demo, "rollback", "3", "--endpoint", "greeter")
     path = tmp_path / "all.json"
-    path.write_text(tool(demo, "export", "--json").stdout.replace("0.9", "0.8").replace("0.1", "0.2"))
+    state = tool(demo, "export", "--json").stdout
+    path.write_text(state.replace("0.9", "0.8").replace("0.1", "0.2"))
     tool(demo, "apply", "-f", str(path))
     page = open_page(demo, "endpoint/greeter").live()
     text = page.wait("80 %", "#endpoint-history")

@@ -57,7 +57,7 @@ def test_a_change_of_another_endpoint_needs_no_other_look(demo, open_page):
          "greeter-v1")
     page = open_page(demo, "endpoint/greeter").live()
     page.press("Set traffic …")
-    # Unchanged weights are no change.
+    # The weights that the endpoint has cannot be set.
     page.wait("has these weights already", "dialog .preview")
     assert not page.all("dialog button[type=submit]")[0].is_enabled()
     page.fill("[aria-label='weight of greeter-v2 in percent']", "35")
@@ -238,17 +238,18 @@ def test_the_page_knows_which_actions_a_freeze_allows(busy, stubs, open_page):
                            ("Reset report …", True), ("Keep weights …", True)):
         page.press(label)
         if label == "Set traffic …":
-            page.fill("[aria-label='weight of greeter-v2 in percent']", "90")
+            page.fill("[name=add]", "greeter-v1")
+            page.fill("[aria-label='weight of greeter-v1 in percent']", "10")
         for name, value in (("backend", "greeter-v1"), ("candidate", "greeter-v1"), ("limit", "9")):
             if page.all(f"dialog select[name={name}]:enabled, dialog input[name={name}]"):
                 page.fill(f"[name={name}]", value)
-        if label == "Set traffic …":
-            assert "Add a backend" in page.text("dialog")
         submit = "dialog button[type=submit]"
         if allowed:
             polled(lambda: page.all(submit)[0].is_enabled(), bool)
         else:
-            page.wait("incident 7", "dialog .preview .error")
+            # Weights that revert forbid a rollout, too.
+            text = "will revert" if label == "Start rollout …" else "incident 7"
+            page.wait(text, "dialog .preview .error")
             assert not page.all(submit)[0].is_enabled(), label
         if label == "Keep weights …":
             page.confirm("Keep weights")

@@ -83,7 +83,8 @@ def test_the_console_works_by_keyboard(demo, open_page):
 
 
 PAGES = (("", "#endpoints"), ("endpoint/greeter", "#shadows .fields"), ("history/4", "#revision"),
-         ("fleet", "#server-limits"), ("calls/greeter", "#tap"), ("trace/" + "1" * 32, "#find-trace"))
+         ("fleet", "#server-limits"), ("calls/greeter", "#tap"),
+         ("trace/" + "1" * 32, "#find-trace"))
 
 
 def test_the_tree_of_a_screen_reader(demo, open_page):

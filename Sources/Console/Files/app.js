@@ -104,9 +104,9 @@ function login() {
         event.preventDefault();
         const input = /** @type {HTMLInputElement} */ (document.getElementById("token"));
         const token = input.value.trim();
-        // Others cannot be in a field of HTTP.
         if (!/^[\x21-\x7e]+$/.test(token)) {
-          model.reason = "a token has only ASCII characters and no spaces";
+          input.value = "";
+          model.reason = "a token has only ASCII characters, no spaces";
           isRejected = true;
           changed();
           return;

@@ -63,7 +63,7 @@ export function mapSection(page, endpoint) {
     old ? h("p", null, `The last change moved `, h("b", null, percent(share)),
       ` of the keys (outlined): above before, below after.`) : null,
     h("details", null, h("summary", null, `${plural(now.length, "part")} as a table`),
-      table({ label: "Parts of the affinity map", class: "parts" }, ["backend", "#from", "#to",
+      table({ label: "Parts of the affinity map", class: "" }, ["backend", "#from", "#to",
         "#share"], now.map((part) => h("tr", null, h("th", { scope: "row" }, backendLabel(names,
           part.backend)),
         cell("from", `${(part.from * 100).toFixed(2)} %`),
