@@ -88,6 +88,9 @@ static const uint8_t table_js[] = {
 static const uint8_t traffic_js[] = {
 #embed "../Console/Files/traffic.js"
 };
+static const uint8_t windows_js[] = {
+#embed "../Console/Files/windows.js"
+};
 
 static const struct console_file files[] = {
     {"actions.js", actions_js, sizeof actions_js},
@@ -118,6 +121,7 @@ static const struct console_file files[] = {
     {"style.css", style_css, sizeof style_css},
     {"table.js", table_js, sizeof table_js},
     {"traffic.js", traffic_js, sizeof traffic_js},
+    {"windows.js", windows_js, sizeof windows_js},
 };
 
 const struct console_file *console_file_at(size_t index) {

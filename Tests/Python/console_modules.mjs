@@ -5,7 +5,7 @@ import { test } from "node:test";
 import * as format from "./files/format.js";
 import { FrameReader, frame } from "./files/frames.js";
 import { samples, serverLimits, total } from "./files/limits.js";
-import { leastMoved, moves, parts, withWeight } from "./files/policy.js";
+import { leastMoved, moves, parts, withWeights } from "./files/policy.js";
 import { Series, around, figures, keptSeconds, point, recent, spans, splits } from "./files/series.js";
 
 test("marks that reorder text or have no width are shown", () => {
@@ -29,7 +29,7 @@ test("shares, rates, times and sizes as text", () => {
     [0, "0 %"], [0.00001, "< 0.01 %"], [0.001, "0.10 %"], [0.05, "5.0 %"], [0.25, "25.0 %"],
     [0.333, "33.3 %"], [0.995, "99.5 %"], [0.99999, "> 99.99 %"], [1, "100 %"], [NaN, "–"],
   ]) assert.equal(format.percent(share), text);
-  for (const [value, text] of [[0, "0"], [0.25, "0.3"], [99.9, "99.9"], [1234, "1,234"], [2e6, "2000 k"], [NaN, "–"]]) {
+  for (const [value, text] of [[0, "0"], [0.25, "0.3"], [0.0001, "0.0001"], [99.9, "99.9"], [1234, "1,234"], [2e6, "2000 k"], [NaN, "–"]]) {
     assert.equal(format.rate(value), text);
   }
   for (const [us, text] of [[0, "–"], [undefined, "–"], [999, "999 µs"], [1500, "1.5 ms"], [15_000, "15 ms"], [2.5e6, "2.5 s"]]) {
@@ -101,22 +101,39 @@ test("what moves equals what the weights require, for random maps", () => {
   }
 });
 
-test("weights stay a sum of 1 when one of them changes", () => {
+test("weights that the user sets stay, and the sum is 1", () => {
   const three = [{ backend: "a", weight: 0.5 }, { backend: "b", weight: 0.3 }, { backend: "c", weight: 0.2 }];
-  assert.deepEqual(withWeight(three, "c", 0.6), [
-    { backend: "a", weight: 0.25 }, { backend: "b", weight: 0.15 }, { backend: "c", weight: 0.6 }]);
-  const all = [{ backend: "a", weight: 1 }, { backend: "b", weight: 0 }, { backend: "c" }];
-  assert.deepEqual(withWeight(all, "a", 0.5).map((each) => each.weight), [0.5, 0.25, 0.25]);
-  assert.deepEqual(withWeight([{ backend: "a", weight: 1 }], "a", 0.2), [{ backend: "a", weight: 1 }]);
-  for (const weight of [0, 1, 0.3333, 0.00004, 2, -1, NaN, Infinity]) {
-    for (const backend of ["a", "b", "c"]) {
-      const next = withWeight(three, backend, weight);
-      const units = next.reduce((sum, each) => sum + Math.round(each.weight * 10_000), 0);
-      assert.equal(units, 10_000, `${backend} ${weight}`);
-      assert.ok(next.every((each) => each.weight >= 0 && each.weight <= 1));
-      assert.deepEqual(next.map((each) => each.backend), ["a", "b", "c"]);
-    }
+  const set = (first, ...values) => withWeights(first, new Map(values)).map((each) => Number(each.weight.toFixed(9)));
+  for (const [values, expected] of [
+    [[], [0.5, 0.3, 0.2]],
+    [[["c", 0.6]], [0.25, 0.15, 0.6]],
+    // A return to the first value moves nothing.
+    [[["c", 0.2]], [0.5, 0.3, 0.2]], [[["a", 1]], [1, 0, 0]], [[["a", 0]], [0, 0.6, 0.4]],
+    // Exact splits.
+    [[["a", 0.4], ["b", 0.4]], [0.4, 0.4, 0.2]], [[["a", 0.5], ["b", 0.5]], [0.5, 0.5, 0]],
+    // The first value yields.
+    [[["a", 0.4], ["b", 0.4], ["c", 0.1]], [0.5, 0.4, 0.1]], [[["a", 0.8], ["b", 0.7]], null],
+    [[["a", 2]], [1, 0, 0]], [[["a", -1]], [0, 0.6, 0.4]],
+  ]) {
+    const made = set(three, ...values);
+    if (expected) assert.deepEqual(made, expected, JSON.stringify(values));
+    assert.ok(Math.abs(made.reduce((sum, each) => sum + each, 0) - 1) < 1e-9, JSON.stringify(values));
   }
+  assert.equal(withWeights(three, new Map([["a", 0.8], ["b", 0.7]]))[1].weight, 0.7);
+  assert.deepEqual(set([{ backend: "a", weight: 1 }], ["a", 0.2]), [1]);
+  assert.deepEqual(set([{ backend: "a", weight: 1 }, { backend: "b", weight: 0 }, { backend: "c" }], ["a", 0.5]), [0.5, 0.25, 0.25]);
+  assert.deepEqual(set([{ backend: "a", weight: 0.5 }, { backend: "b", weight: 0.5 }], ["a", 0.3], ["b", 0.9]), [0.1, 0.9]);
+  assert.equal(withWeights([{ backend: "a", weight: 1 / 3 }, { backend: "b", weight: 2 / 3 }], new Map([["a", 1e-7]]))[0].weight, 1e-7);
+});
+
+test("the age of a change is by the server's clock", () => {
+  const change = new Date(Date.now() - 60_000 + 3_600_000).toISOString();
+  format.setClock(-3_600_000);
+  assert.equal(format.ago(change), "1 min ago");
+  // The delay of the network does not count.
+  format.setClock(300);
+  assert.equal(format.ago(new Date(Date.now() - 60_000).toISOString()), "1 min ago");
+  assert.match(format.zone(), /^UTC([+−]\d{1,2}(:\d\d)?)?$/);
 });
 
 test("weights as text, and names in order", () => {

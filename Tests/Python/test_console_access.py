@@ -46,7 +46,8 @@ def test_the_console_has_headers_against_other_pages(client):
     # The other paths of the port stay.
     assert client.ask("GET", "/healthz").body == b"ok\n"
     assert b"weir_revision" in client.ask("GET", "/metrics").body
-    assert client.ask("GET", "/console/missing.js").status == 404
+    missing = client.ask("GET", "/console/missing.js")
+    assert missing.status == 404 and b"use / for the console" in missing.body
 
 
 def test_only_the_host_of_the_server_gets_the_console(fixture_server):
@@ -106,7 +107,8 @@ def test_the_console_can_be_switched_off():
     assert "console" not in json.loads(server.first_line)
     client = web.HTTP1(server.admin)
     for path in ("/", "/console/app.js"):
-        assert client.ask("GET", path).status == 404
+        response = client.ask("GET", path)
+        assert response.status == 404 and b"the console is switched off" in response.body
     assert client.ask("GET", "/healthz").status == 200
     client.close()
     assert server.stop() == 0
@@ -273,12 +275,24 @@ def test_another_user_of_the_tab_sees_nothing_of_the_first(guarded, open_page):
     page.run("sessionStorage.clear()")
 
 
+def test_a_role_that_changes_changes_the_page(guarded, open_page):
+    page = open_page(guarded, "endpoint/greeter")
+    sign_in(page, TOKENS["bot"])
+    page.live().wait("Set traffic …")
+    write(guarded.access, line("root", "admin") + line("bot", "viewer"))
+    page.wait("You may view this endpoint, but not change it", "main", 20 * PATIENCE)
+    assert page.buttons() == [] and "bot, viewer" in page.text("header")
+    page.run("sessionStorage.clear()")
+
+
 def test_a_revoked_token_ends_the_page(guarded, open_page):
-    page = open_page(guarded)
-    sign_in(page, TOKENS["watcher"])
-    page.live().wait("greeter", "#endpoints")
+    page = open_page(guarded, "endpoint/greeter")
+    sign_in(page, TOKENS["bot"])
+    page.live().press("Set traffic …")
+    page.wait("has these weights already", "dialog .preview")
     write(guarded.access, line("root", "admin"))
     page.wait("Sign in")
+    page.gone("dialog")
     assert "no entry for this token" in page.text("main") and not page.all("#endpoints")
     page.run("sessionStorage.clear()")
 

@@ -1,6 +1,7 @@
 """The console in a browser: actions, each after a dry run."""
 
 import json
+import threading
 import time
 
 from conftest import tool
@@ -41,13 +42,10 @@ def test_a_change_since_the_dry_run_needs_another_look(demo, open_page):
     page.press("Set traffic …")
     page.fill("[aria-label='weight of greeter-v2 in percent']", "35")
     page.wait("25.0 %", "dialog .preview")
+    # The dialog shows the result of the change at once. A click before that asks again.
     tool(demo, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
-    page.press("Set traffic", "dialog")
-    page.wait("Another change was made since the dry run", "dialog")
-    assert weights(demo) == {"greeter-v1": 0.5, "greeter-v2": 0.5}
     page.wait("15.0 %", "dialog .preview")
-    # The whole dialog is about the present weights.
-    assert "At least 15 % of all keys move" in page.text("dialog")
+    assert weights(demo) == {"greeter-v1": 0.5, "greeter-v2": 0.5}
     page.confirm("Set traffic")
     assert weights(demo) == {"greeter-v1": 0.65, "greeter-v2": 0.35}
 
@@ -86,6 +84,71 @@ def test_one_click_undoes_the_last_change_and_states_what_moves(busy, open_page)
     page.confirm("Undo")
     page.wait("90 %", "#endpoints")
     assert weights(busy) == {"greeter-v1": 0.9, "greeter-v2": 0.1}
+
+
+def test_an_undo_does_not_undo_the_change_of_another_user(demo, open_page):
+    tool(demo, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5", "--author", "ann")
+    page = open_page(demo, "endpoint/greeter").live()
+    page.press("Undo …")
+    text = page.wait("40.0 % of all shard keys", "dialog .preview")
+    assert "reverts revision 4" in text and "by ann" in text
+    tool(demo, "traffic", "set", "greeter", "greeter-v1=0.3", "greeter-v2=0.7")
+    page.wait("changed again after this dialog opened", "dialog")
+    assert not page.all("dialog button[type=submit]")[0].is_enabled()
+
+
+def test_an_undo_while_another_endpoint_changes_all_the_time(demo, open_page):
+    tool(demo, "endpoint", "create", "other", "--route", "/other.Service/", "--backend",
+         "greeter-v1")
+    tool(demo, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
+    stop = threading.Event()
+
+    def automate():
+        share = 0
+        while not stop.wait(0.2):
+            share = (share + 10) % 100
+            tool(demo, "traffic", "set", "other", f"greeter-v1={share / 100}",
+                 f"greeter-v2={1 - share / 100}")
+
+    thread = threading.Thread(target=automate)
+    thread.start()
+    try:
+        page = open_page(demo, "endpoint/greeter").live()
+        page.press("Undo …")
+        page.wait("40.0 % of all shard keys", "dialog .preview")
+        page.confirm("Undo")
+    finally:
+        stop.set()
+        thread.join()
+    listed = json.loads(tool(demo, "endpoint", "show", "greeter", "--json").stdout)
+    assert "0.9" in json.dumps(listed)
+
+
+def test_a_dialog_of_an_endpoint_that_is_deleted(demo, open_page):
+    tool(demo, "endpoint", "create", "other", "--route", "/other.Service/", "--backend",
+         "greeter-v1")
+    page = open_page(demo, "endpoint/other").live()
+    page.press("Rate limit …")
+    page.fill("[name=limit]", "5")
+    page.wait("At most 5.0", "dialog .preview")
+    tool(demo, "endpoint", "delete", "other")
+    page.wait("'other' does not exist", "dialog .preview .error")
+
+
+def test_exact_splits_of_three_backends(demo, open_page):
+    page = open_page(demo, "endpoint/greeter").live()
+    page.press("Set traffic …")
+    page.fill("[name=add]", "greeter-v3")
+    page.fill("[aria-label='weight of greeter-v1 in percent']", "50")
+    page.fill("[aria-label='weight of greeter-v2 in percent']", "33.3333")
+    for text in ("150", "-5", "e", ""):
+        page.fill("[aria-label='weight of greeter-v2 in percent']", text)
+        page.wait("Enter numbers from 0 to 100", "dialog .preview")
+    page.fill("[aria-label='weight of greeter-v2 in percent']", "33.3333")
+    page.wait("of all shard keys", "dialog .preview")
+    page.confirm("Set traffic")
+    made = weights(demo)
+    assert made["greeter-v1"] == 0.5 and abs(made["greeter-v2"] - 0.333333) < 1e-9
 
 
 def test_the_creation_of_an_endpoint_is_not_undone(demo, open_page):

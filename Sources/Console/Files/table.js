@@ -15,16 +15,16 @@ import { shown } from "./format.js";
  * @param {Loose} rows
  */
 export function table(options, heads, rows) {
-  const { label, caption, hidden, class: kind = "stack", id } = options;
-  return h("div", { class: "scroll" }, h("table", { ...(id ? { id } : {}), class: kind,
-    "aria-label": caption ? null : label },
-    caption ? h("caption", null, caption) : null,
-    h("thead", null, h("tr", null, heads.map((head) => typeof head === "string" &&
-      head.startsWith("#") ? h("th", { scope: "col", class: "number" }, head.slice(1)) : h("th",
-        { scope: "col" }, head)),
-      hidden ? h("th", { scope: "col" }, h("span", { class: "hidden" }, hidden)) : null)),
-    Array.isArray(rows) && rows.some((each) => each?.tag === "tbody") ? rows :
-      h("tbody", null, rows)));
+	const { label, caption, hidden, class: kind = "stack", id } = options;
+	return h("div", { class: "scroll" }, h("table", { ...(id ? { id } : {}), class: kind,
+		"aria-label": caption ? null : label },
+		caption ? h("caption", null, caption) : null,
+		h("thead", null, h("tr", null, heads.map((head) => typeof head === "string" &&
+			head.startsWith("#") ? h("th", { scope: "col", class: "number" }, head.slice(1)) : h("th",
+				{ scope: "col" }, head)),
+			hidden ? h("th", { scope: "col" }, h("span", { class: "hidden" }, hidden)) : null)),
+		Array.isArray(rows) && rows.some((each) => each?.tag === "tbody") ? rows :
+			h("tbody", null, rows)));
 }
 
 /**
@@ -34,7 +34,7 @@ export function table(options, heads, rows) {
  * @param {boolean} [isBad]
  */
 export const cell = (label, value, isBad = false) => h("td", {
-  class: isBad ? "number worse" : "number", "data-label": label }, value);
+	class: isBad ? "number worse" : "number", "data-label": label }, value);
 
 /**
  * A name and its value, in a list of facts.
@@ -42,7 +42,7 @@ export const cell = (label, value, isBad = false) => h("td", {
  * @param {string} value
  */
 export const fact = (name, value) => h("div", { key: name }, h("dt", null, name), h("dd", null,
-  value));
+	value));
 
 /**
  * External text, isolated from the direction of the text around it.
@@ -70,4 +70,4 @@ export const dim = (...children) => h("span", { class: "quiet" }, ...children);
  * @param {...Loose} children
  */
 export const card = (id, title, ...children) => h("section", { class: "card", id: id || null },
-  h("h2", null, title), ...children);
+	h("h2", null, title), ...children);

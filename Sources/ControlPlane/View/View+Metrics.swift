@@ -125,8 +125,9 @@ extension ControlPlane.View {
                 + "by reason: rate, the endpoint's rate limit; overload, a limit of the server.")
         for name in state.endpoints.keys.sorted() {
             let refused = figures.endpoints[name] ?? EndpointFigures()
-            for (reason, count) in [("rate", refused.rateLimited), ("overload", refused.overloaded)]
-            {
+            for (reason, count) in [
+                ("rate", refused.rateLimited), ("overload", refused.overloaded),
+            ] {
                 text.sample(
                     "weir_endpoint_requests_refused_total",
                     [("endpoint", name), ("reason", reason)], count)

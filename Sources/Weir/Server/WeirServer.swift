@@ -250,9 +250,12 @@ public final class WeirServer: Sendable {
                     return controlPlane.hostRefusal(request.head.host) ?? reply
                 }
                 let reply = await controlPlane.answer(request)
-                guard reply.status == 404, console != nil else { return reply }
+                guard reply.status == 404 else { return reply }
                 return HTTPReply(
-                    status: 404, body: "use / for the console, /metrics, /healthz or /readyz\n")
+                    status: 404,
+                    body: console == nil
+                        ? "use /metrics, /healthz or /readyz; the console is switched off\n"
+                        : "use / for the console, /metrics, /healthz or /readyz\n")
             },
             cors: cors, callRefusal: { controlPlane.callRefusal($0, cors) })
     }
