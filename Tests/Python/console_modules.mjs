@@ -5,6 +5,8 @@ import { test } from "node:test";
 import * as format from "./files/format.js";
 import { FrameReader, frame } from "./files/frames.js";
 import { samples, serverLimits, total } from "./files/limits.js";
+import { Model } from "./files/model.js";
+import { evidenceRange, sparkline } from "./files/plots.js";
 import { leastMoved, moves, parts, withWeights } from "./files/policy.js";
 import { Series, around, figures, keptSeconds, point, recent, spans, splits } from "./files/series.js";
 
@@ -250,4 +252,52 @@ test("a server's clock that goes back starts the series again", () => {
   assert.deepEqual(series.endpoint("e").map(({ requests }) => requests), [3]);
   // What is missing is a span of the page's clock.
   assert.equal(series.missing(4_015_000), 5);
+});
+
+test("a plot is scaled by what it shows", () => {
+  const at = (second, seconds = 1) => point({ requests: second === 10 ? "900" : "10" }, second * 1_000, seconds);
+  const points = [at(10), at(100), at(110), at(111, 0.01)];
+  const { children } = sparkline(points, (each) => each.requests, { from: 90_000, to: 120_000, label: "x", marks: [100_000, 10] });
+  const [mark, line] = children;
+  assert.equal(children.length, 2);
+  assert.equal(mark.props.x1, "40.0");
+  // Neither the old peak nor the short interval.
+  assert.equal(line.props.points, "40.0,2.0 80.0,2.0");
+});
+
+test("the range of ratios contains all intervals, up to 1000", () => {
+  for (const [states, bound, range] of [
+    [[], null, [0.1, 10]], [[{ lower: 0.5, upper: 2 }], 1.5, [0.1, 10]], [[{ lower: 0, upper: Infinity }], 1.5, [0.1, 10]],
+    [[{ lower: 32, upper: 64 }], 100, [0.1, 100]], [[{ lower: 0.02, upper: 0.5 }], 20, [0.01, 100]], [[{ lower: 1e-9, upper: 1e9 }], null, [0.001, 1000]],
+  ]) assert.deepEqual(evidenceRange(states, bound), range, JSON.stringify(states));
+});
+
+test("a backend keeps its colour", () => {
+  const model = new Model();
+  const endpoint = (...names) => ({ name: "e", weights: names.map((backend) => ({ backend, weight: 1 / names.length })) });
+  assert.deepEqual(model.palette(endpoint("b", "c")), ["b", "c"]);
+  assert.deepEqual(model.palette(endpoint("a", "c")), ["b", "c", "a"]);
+  assert.deepEqual(model.palette(endpoint("a"), ["z", "b"]), ["b", "c", "a", "z"]);
+  assert.deepEqual(model.names(endpoint("c", "a")), ["a", "c"]);
+});
+
+test("an answer from before a change does not restore what it deleted", () => {
+  const model = new Model();
+  const backends = [{ name: "a", status: { usable: true } }, { name: "b" }];
+  model.listedBackends({ backends, revision: "4" });
+  model.watched({ snapshot: true, revision: "4", backends: [{ name: "a" }, { name: "b", descriptorSet: "AA==" }], endpoints: [] }, 0);
+  model.watched({ revision: "5", deletedBackends: ["b"] }, 0);
+  model.listedBackends({ backends, revision: "4" });
+  assert.deepEqual([...model.backends.keys()], ["a"]);
+  assert.equal(model.backends.get("a").status.usable, true);
+});
+
+test("an endpoint names the backend that fails, and what is rejected", () => {
+  const model = new Model();
+  const weights = [{ backend: "a", weight: 0.9 }, { backend: "b", weight: 0.1 }];
+  model.series.add({ ...stats(1, [entry("a", 900, 0), entry("b", 70, 30)]), endpoints: [{ endpoint: "e", rateLimited: "5", overloaded: "2" }] });
+  assert.deepEqual(model.problems({ name: "e", weights }), [
+    { level: 2, text: "30.0 % errors of b" }, { level: 2, text: "2.0 requests/s are rejected because the server is overloaded" },
+    { level: 1, text: "3.0 % errors in the last 10 s" }, { level: 1, text: "5.0 requests/s over the rate limit are rejected" },
+  ]);
 });

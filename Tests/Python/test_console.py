@@ -179,6 +179,23 @@ def test_a_page_without_a_state_claims_nothing(demo, open_page):
     page.live()
 
 
+def test_a_page_whose_streams_fail_does_not_hurry(demo, open_page):
+    page = open_page(demo)
+    page.browser.execute_cdp_cmd("Network.enable", {})
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*Admin/Watch"]})
+    try:
+        page.browser.refresh()
+        page.requested()
+        page.wait("the server is not reachable", "#banner")
+        # The pauses between attempts grow.
+        assert stays(lambda: len(page.all("#banner .level-2")) == 1, 3)
+        attempts = [url for url in page.requested() if url.endswith("/GetAccess")]
+        assert 1 <= len(attempts) <= 8, len(attempts)
+    finally:
+        page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    page.live()
+
+
 def test_a_hidden_page_does_not_follow_changes(demo, open_page):
     page = open_page(demo).live()
     page.wait("90 %", "#endpoints")

@@ -80,7 +80,7 @@ def test_one_click_undoes_the_last_change_and_states_what_moves(busy, open_page)
     page = open_page(busy).live()
     page.press("Undo …")
     text = page.wait("40.0 % of all shard keys move", "dialog .preview")
-    assert "revision 3" in text and 'weights["greeter-v1"]' in text
+    assert "reverts revision 4" in text and 'weights["greeter-v1"]' in text
     page.confirm("Undo")
     page.wait("90 %", "#endpoints")
     assert weights(busy) == {"greeter-v1": 0.9, "greeter-v2": 0.1}
@@ -132,7 +132,7 @@ def test_a_dialog_of_an_endpoint_that_is_deleted(demo, open_page):
     page.fill("[name=limit]", "5")
     page.wait("At most 5.0", "dialog .preview")
     tool(demo, "endpoint", "delete", "other")
-    page.wait("'other' does not exist", "dialog .preview .error")
+    page.wait("no endpoint 'other'", "dialog .preview .error")
 
 
 def test_exact_splits_of_three_backends(demo, open_page):
@@ -209,7 +209,7 @@ def test_a_rate_limit_is_set_and_removed(busy, open_page):
     page.fill("[name=limit]", "5e")
     page.wait("Enter numbers", "dialog .preview")
     page.fill("[name=limit]", "0")
-    page.wait("rate_limit", "dialog .preview")
+    page.wait("Requests per second: is 0.0", "dialog .preview")
     page.fill("[name=limit]", "")
     page.wait("No limit", "dialog .preview")
     page.confirm("Set rate limit")

@@ -27,7 +27,8 @@ def test_the_pages_fit_the_screen(demo, open_page, tmp_path, width, dark):
             page.browser.save_screenshot(str(tmp_path / f"{path.split('/')[0] or 'first'}.png"))
         # Dialogs, too, and all of their content.
         page.open("endpoint/greeter").live()
-        for label in ("Set traffic …", "Undo …", "Shadow …", "Rate limit …", "Start rollout …"):
+        for label in ("Set traffic …", "Undo …", "Shadow …", "Rate limit …",
+                      "Start rollout …"):
             page.press(label)
             if label in ("Set traffic …", "Undo …"):
                 page.wait("shard keys", "dialog .preview")
