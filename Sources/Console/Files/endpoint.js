@@ -158,7 +158,7 @@ function comparisonSection(page, endpoint, change) {
 	const group = (head, points, key) => {
 		const { before, since } = around(points, time);
 		// A backend that is new is compared with the whole endpoint.
-		const base = before && before.ended > leastEnded ? before : all.before;
+		const base = before && before.ended > leastEnded ? before : all.before ?? all.since;
 		const marks = time > 0 ? [time] : [];
 		/**
 		 * @param {string} label
@@ -182,8 +182,8 @@ function comparisonSection(page, endpoint, change) {
 		quiet(all.before ?
 			"▲ marks figures that are much worse than before the change. A new backend is compared with "
 				+ "the whole endpoint." :
-			"The figures of the last minutes begin after the change, so the page shows those since the " +
-			"server's start instead of those before the change."),
+			"The figures begin after the change, so the page shows those since the server's start instead " +
+			"of those before it. ▲ marks figures that are much worse than those of the whole endpoint."),
 		table({ id: "comparison", label: "Figures since the last change" }, ["backend", "#requests/s",
 				"#errors", "#other statuses", "#p50", "#p99"],
 			[listed.map((backend) => group(backendLabel(names, backend), model.series.backend(endpoint
