@@ -113,7 +113,7 @@ let package = Package(
         module("Rollouts", ["Evidence", "TrafficPolicy"]),
         module(
             "Observability",
-            ["Evidence", "Rollouts", "GRPCWire", "Messages", "Traces", "TrafficPolicy", deque]),
+            ["Evidence", "Rollouts", "GRPCWire", "Messages", "Traces", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(

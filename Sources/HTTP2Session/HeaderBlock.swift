@@ -257,6 +257,17 @@ package struct HeaderBlock: Sendable {
         return nil
     }
 
+    /// The only field with a known name; nil if there is none or more than one.
+    package func only(known: Int) -> Field? {
+        guard let storage else { return nil }
+        var found: Field?
+        for index in storage.fields.indices where storage.fields[index].known == known {
+            guard found == nil else { return nil }
+            found = storage.fields[index]
+        }
+        return found
+    }
+
     /// All fields with a known name, in order.
     package func all(known: Int) -> [Field] {
         fields.indices.filter { fields[$0].known == known }.map { fields[$0] }

@@ -10,6 +10,7 @@ internal import Traces
 
 /// What the records of a loop reach: logs, taps and the ring of traced calls.
 @Suite(.timeLimit(.minutes(1))) struct CallRecorderTests {
+    private static let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     private static let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
     private let queue = CallQueue(capacity: 1_000)
@@ -89,20 +90,26 @@ internal import Traces
         #expect(call.attempts == 0 && call.trace != nil)
     }
 
-    @Test("Without a listener, only traced calls have records, which the ring keeps")
+    @Test("Without a listener, sampled calls and those that failed have records, in the ring")
     func ring() throws {
         var limits = Limits()
         limits.maxTracedCalls = 2
         let loop = loop(limits: limits)
         let recorder = loop.state.recorder
         let client = try TestClient(loop)
-        for _ in 0..<3 { _ = try client.call("/a.S/M", [], [("traceparent", Self.parent)]) }
+        for _ in 0..<3 { _ = try client.call("/a.S/M", [], [("traceparent", Self.sampled)]) }
         _ = try client.call("/a.S/M", [], [])
-        _ = try client.call("/a.S/M", [], [("traceparent", "x")])
+        for parent in ["x", Self.parent] {
+            _ = try client.call("/a.S/M", [], [("traceparent", parent)])
+        }
         let id = try #require(
             TraceID(high: 0x0af7_6519_16cd_43dd, low: 0x8448_eb21_1c80_319c))
-        #expect(recorder.recent.calls(of: id).count == 2)
-        #expect(recorder.begin(nil, mayBeLate: false, at: 0) == nil)
+        #expect(recorder.recent.calls(of: id).map(\.trace?.isSampled) == [true, true])
+        #expect(recorder.begin(TraceHeaders(), { nil }, mayBeLate: false, at: 0) == nil)
+        _ = try client.call("/a.S/M", Self.request("missing"), [("traceparent", Self.parent)])
+        #expect(recorder.recent.calls(of: id).map(\.code) == [.ok, .ok])
+        _ = try client.call("/a.S/M", Self.request("fault"), [("traceparent", Self.parent)])
+        #expect(recorder.recent.calls(of: id).map(\.code) == [.ok, .internalError])
     }
 
     @Test("Without a ring, no call has a record")
@@ -112,7 +119,10 @@ internal import Traces
         let loop = loop(limits: limits)
         let recorder = loop.state.recorder
         let client = try TestClient(loop)
-        _ = try client.call("/a.S/M", [], [("traceparent", Self.parent)])
+        for path in ["", "fault"] {
+            _ = try client.call(
+                "/a.S/M", Self.request(path), [("traceparent", Self.sampled)])
+        }
         let id = try #require(
             TraceID(high: 0x0af7_6519_16cd_43dd, low: 0x8448_eb21_1c80_319c))
         #expect(recorder.recent.calls(of: id).isEmpty)

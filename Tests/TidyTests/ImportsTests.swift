@@ -78,7 +78,7 @@ internal import Testing
         "Traces", "Transcoding",
     ]
     /// The modules of the system and of swift-collections that a pure module may import.
-    static let standard = ["Glibc", "Synchronization", "BasicContainers", "DequeModule"]
+    static let standard = ["Glibc", "Synchronization", "BasicContainers"]
 
     /// The modules that a file imports.
     static func imports(in file: Scanned) -> Set<String> {

@@ -278,7 +278,7 @@ export function tracePage(page, id) {
 		found.problem ? h("p", { class: "error", role: "alert" }, shown(found.problem)) :
 		found.calls === null ? quiet("Reading …") :
 		calls.length === 0 ? h("p", { id: "no-trace" },
-			"This server has no call of this trace. It keeps only the latest calls that belong to a trace.") :
+			"This server has no call of this trace. It keeps only the latest calls that were sampled or that failed.") :
 		callsTable("trace", names, calls.map((call, index) => ({ number: index, call }))),
 		traceForm(id),
 	];

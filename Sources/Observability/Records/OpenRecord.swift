@@ -8,6 +8,8 @@ package import Traces
 /// ```
 package struct OpenRecord: Sendable {
     package var trace: TraceContext?
+    /// Whether the phases are wanted, so that the clock is read when the response begins.
+    package var measuresPhases: Bool
     private let startedAt: UInt64
     /// The replica of the running attempt, empty for a handler; nil between attempts.
     private var replica: String?
@@ -16,8 +18,9 @@ package struct OpenRecord: Sendable {
     private var respondedAt: UInt64?
     private var failed: [CallRecord.FailedAttempt] = []
 
-    package init(_ trace: TraceContext?, at startedAt: UInt64) {
+    package init(_ trace: TraceContext?, measuresPhases: Bool = true, at startedAt: UInt64) {
         self.trace = trace
+        self.measuresPhases = measuresPhases
         self.startedAt = startedAt
     }
 

@@ -10,7 +10,7 @@ extension ServerCall {
     func observe(_ headers: TraceHeaders) {
         if target.isRecorded {
             record = loop.recorder.begin(
-                headers.isPresent ? TraceHeaders.context(in: requestHeaders) : nil,
+                headers, { TraceHeaders.context(in: requestHeaders) },
                 mayBeLate: target.slow != nil, at: startedAt)
         }
         guard headers.mayBeSampled || loop.samplesRoots, let tracing = loop.tracing,
@@ -19,6 +19,7 @@ extension ServerCall {
         self.trace = trace
         if record == nil { record = OpenRecord(trace.context, at: startedAt) }
         record?.trace = trace.context
+        record?.measuresPhases = true
     }
 
     /// A replica receives the request.
@@ -29,31 +30,43 @@ extension ServerCall {
 
     /// Passes on the record of the call, whose status is known, and its span.
     func report(
-        _ open: OpenRecord, _ code: StatusCode, _ message: () -> String, at now: UInt64,
-        observer: (any CallObserver)?, byClient: Bool
+        _ open: consuming OpenRecord, _ code: StatusCode, _ message: () -> String,
+        at now: UInt64, observer: (any CallObserver)?, byClient: Bool
     ) {
-        record = nil
         let failed = code.isServerFault
+        // A client that cancels a call does not make it interesting.
+        let slow = trace == nil && !byClient ? target.slow : nil
+        let isSlow = slow?.include(nanoseconds: now &- startedAt, at: now) ?? false
+        let mayBeLate = slow != nil && (failed || isSlow || observer != nil)
+        if open.trace == nil, failed || mayBeLate {
+            open.trace = TraceHeaders.context(in: requestHeaders)
+        }
+        let hasSpan = trace != nil || mayBeLate
         let receivers =
             target.isRecorded ? loop.recorder.receivers(of: open, failed: failed) : []
-        var reason: LateReason?
-        // A client that cancels a call does not make it interesting.
-        let mayBeLate = trace == nil && !byClient && target.slow != nil
-        if mayBeLate, let slow = target.slow {
-            let isSlow = slow.include(nanoseconds: now &- startedAt, at: now)
-            reason = failed ? .failed : isSlow ? .slow : nil
-        }
-        let hasSpan = trace != nil || reason != nil || mayBeLate && observer != nil
         guard hasSpan || !receivers.isEmpty else { return }
         let record = ended(open, code, message, at: now)
+        if hasSpan {
+            let call = EndedCall(
+                record: record, method: target.tracedMethod,
+                authority: requestHeaders.first(.authority).map { requestHeaders.text($0) } ?? "")
+            if let trace {
+                trace.ended(call)
+            } else {
+                offer(
+                    call, failed ? .failed : isSlow ? .slow : nil, observer)
+            }
+        }
         loop.recorder.pass(record, to: receivers, at: now)
-        guard hasSpan else { return }
-        let headers = requestHeaders
-        let call = EndedCall(
-            record: record, method: target.tracedMethod,
-            authority: headers.first(.authority).map { headers.text($0) } ?? "")
-        if let trace { return trace.ended(call) }
-        let late = LateCall(call: call, state: TraceHeaders.state(in: headers))
+    }
+
+    /// Offers a call that is not sampled for a late export.
+    ///
+    /// - Parameter reason: nil if only its observer knows later whether it is interesting.
+    private func offer(
+        _ call: EndedCall, _ reason: LateReason?, _ observer: (any CallObserver)?
+    ) {
+        let late = LateCall(call: call, state: TraceHeaders.state(in: requestHeaders))
         if let reason {
             loop.tracing?.offer(late, reason)
         } else {
@@ -62,7 +75,7 @@ extension ServerCall {
     }
 
     private func ended(
-        _ open: OpenRecord, _ code: StatusCode, _ message: () -> String, at now: UInt64
+        _ open: borrowing OpenRecord, _ code: StatusCode, _ message: () -> String, at now: UInt64
     ) -> CallRecord {
         var record = CallRecord()
         record.endedAt = (trace?.wall ?? loop.wallOffset(at: now)) &+ now

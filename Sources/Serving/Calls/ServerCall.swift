@@ -252,7 +252,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Sends the response headers.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         observer?.responded(encoding: encoding())
-        record?.responded(at: loop.now)
+        if record?.measuresPhases == true { record?.responded(at: loop.now) }
         guard let connection else {
             source?.responded(encoding: encoding(), headers)
             return
@@ -363,9 +363,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
                 // A client's cancellation is not evidence about the backend.
                 countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
-            if let record {
+            if let open = record.take() {
                 report(
-                    record, code, message, at: startedAt &+ nanoseconds, observer: observer,
+                    open, code, message, at: startedAt &+ nanoseconds, observer: observer,
                     byClient: byClient)
             }
             observer?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)

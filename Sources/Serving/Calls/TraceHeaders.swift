@@ -28,17 +28,14 @@ struct TraceHeaders {
     /// valid `traceparent`. Two headers with one name count as none.
     static func context(in headers: HeaderBlock) -> TraceContext? {
         if let context = parent(in: headers) { return context }
-        let fields = headers.all(.traceBinary)
-        guard let field = fields.first, fields.count == 1, field.value.count <= maxBinaryBytes,
+        guard let field = headers.only(.traceBinary), field.value.count <= maxBinaryBytes,
             let bytes = Base64.decode(headers.array(field))
         else { return nil }
         return TraceContext(binary: bytes)
     }
 
     private static func parent(in headers: HeaderBlock) -> TraceContext? {
-        let fields = headers.all(.traceParent)
-        guard let field = fields.first, fields.count == 1 else { return nil }
-        return TraceContext(parent: headers.value(of: field))
+        headers.only(.traceParent).flatMap { TraceContext(parent: headers.value(of: $0)) }
     }
 
     /// The value of `tracestate`, which is valid only together with a `traceparent`.

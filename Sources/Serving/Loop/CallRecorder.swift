@@ -45,26 +45,31 @@ final class CallRecorder {
 
     func remove(_ tap: CallTapStream) { taps.removeAll { $0 === tap } }
 
-    /// The record of a call that begins; nil if nothing listens.
+    /// The record of a call that begins; nil if nothing may want it.
     ///
     /// - Parameters:
-    ///   - trace: the context that the client sent.
+    ///   - context: the context that the client sent; called only if it is needed now.
     ///   - mayBeLate: whether the call may be exported although it is not sampled.
     func begin(
-        _ trace: @autoclosure () -> TraceContext?, mayBeLate: Bool, at now: UInt64
+        _ headers: TraceHeaders, _ context: () -> TraceContext?, mayBeLate: Bool, at now: UInt64
     ) -> OpenRecord? {
-        let isListening = mayBeLate || !logs.isEmpty || !taps.isEmpty
-        guard isListening || recent.isEnabled else { return nil }
-        let trace = trace()
-        return isListening || trace != nil ? OpenRecord(trace, at: now) : nil
+        let isListening = !logs.isEmpty || !taps.isEmpty
+        if isListening || recent.isEnabled && headers.mayBeSampled {
+            let trace = headers.isPresent ? context() : nil
+            if isListening || trace != nil { return OpenRecord(trace, at: now) }
+        }
+        guard mayBeLate || recent.isEnabled && headers.isPresent else { return nil }
+        return OpenRecord(nil, measuresPhases: false, at: now)
     }
 
-    /// Who receives the record of a call that has ended.
+    /// Who receives the record of a call that has ended: nothing that has begun to listen since a
+    /// call began without phases.
     ///
     /// - Parameter failed: whether the server caused a failure.
     func receivers(of open: OpenRecord, failed: Bool) -> Receivers {
-        var receivers: Receivers = taps.isEmpty ? [] : .taps
-        if open.trace != nil, recent.isEnabled { receivers.insert(.ring) }
+        var receivers: Receivers = open.trace != nil && recent.isEnabled ? .ring : []
+        guard open.measuresPhases else { return receivers }
+        if !taps.isEmpty { receivers.insert(.taps) }
         if !logs.isEmpty, failed || share.takesNext(of: &context.random) {
             receivers.insert(.logs)
         }
@@ -72,9 +77,9 @@ final class CallRecorder {
     }
 
     /// Passes on the record of a call that has ended.
-    func pass(_ record: CallRecord, to receivers: Receivers, at now: UInt64) {
-        if receivers.contains(.ring) { recent.append(record) }
+    func pass(_ record: consuming CallRecord, to receivers: Receivers, at now: UInt64) {
         if receivers.contains(.taps) { for tap in taps { tap.ended(record, at: now) } }
         if receivers.contains(.logs) { for log in logs { log.append(record) } }
+        if receivers.contains(.ring) { recent.append(record) }
     }
 }

@@ -122,7 +122,8 @@ public struct Limits: Sendable {
 
     // MARK: Records of calls
 
-    /// Ended calls with a trace id that each event loop keeps for `weir trace`; 0 keeps none.
+    /// Ended calls with a trace id that each event loop keeps for `weir trace`: those that were
+    /// sampled or that failed. 0 keeps none.
     public var maxTracedCalls = 1_024
     /// Open taps. Over it, the server rejects a new one with RESOURCE_EXHAUSTED.
     public var maxTaps = 8

@@ -76,6 +76,9 @@ extension HeaderBlock {
     /// The first field with a name.
     package func first(_ header: KnownHeader) -> Field? { first(known: header.rawValue) }
 
+    /// The only field with a name; nil if there is none or more than one.
+    package func only(_ header: KnownHeader) -> Field? { only(known: header.rawValue) }
+
     /// All fields with a name, in order.
     package func all(_ header: KnownHeader) -> [Field] { all(known: header.rawValue) }
 

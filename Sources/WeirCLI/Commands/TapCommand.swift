@@ -119,7 +119,7 @@ struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace", abstract: "Shows what a server still has about the calls of a trace.",
         discussion: """
-            Each event loop of a server keeps its latest calls that belong to a trace \
+            Each event loop of a server keeps the latest calls that were sampled or failed \
             (weir serve --limit max-traced-calls=N). Messages of statuses and addresses of clients \
             are masked without --reveal-secrets. The command exits with 1 if the server has no \
             call of the trace. In a fleet, it names the other servers, which may have some.
