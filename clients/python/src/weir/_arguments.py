@@ -59,7 +59,8 @@ def weights(value: Any) -> Mapping[str, float]:
     for backend, weight in of_kind("traffic", value, Mapping, valid).items():
         real = _real(weight)
         if not isinstance(backend, str) or real is None:
-            raise ValueError(f"invalid traffic {value!r}: use {valid}")
+            raise ValueError(
+                f"invalid weight {weight!r} of backend {backend!r}: use a number, in {valid}")
         reals[backend] = real
     return reals
 
