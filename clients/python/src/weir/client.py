@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401
 import contextlib
 import logging
 import os
@@ -103,6 +104,7 @@ class Client(Backends, Endpoints, Rollouts):
         self._created_endpoints: Dict[str, str] = {}
         self._process = os.getpid()
         self._is_closed = False
+        self._is_detached = False
         self._closing = threading.Lock()
         try:
             instances = self._first_call()
@@ -372,3 +374,18 @@ class Client(Backends, Endpoints, Rollouts):
             return operation.read(call(operation.request, timeout=self.timeout))
         except grpc.RpcError as error:
             raise errors.from_rpc(error) from None
+
+
+def _stop_serving() -> None:
+    """Closes the clients that serve backends, before Python ends the threads of their replicas.
+
+    Functions of `atexit` run later, when a request that arrives would never get its thread.
+    """
+    for client in list(_open):
+        if client._local.names and not client._is_detached:
+            client.close()
+
+
+# Runs before the function that `concurrent.futures.thread` registered when it was imported. Python
+# 3.8 has only `atexit`.
+getattr(threading, "_register_atexit", atexit.register)(_stop_serving)

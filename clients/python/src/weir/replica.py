@@ -43,6 +43,9 @@ _MAX_ERROR_BYTES = 2 << 10
 # The requests that wait for a thread of a replica; further ones get RESOURCE_EXHAUSTED.
 _MAX_WAITING = 1_000
 
+# The seconds that grpcio has to cancel calls after their grace time.
+_STOP_SECONDS = 1.0
+
 # Ray Serve's header for the method of a class, in HTTP requests.
 _CALL_METHOD = "x-serve-call-method"
 
@@ -201,7 +204,8 @@ class Replica:
 
         Then cancels the calls that still run, and their coroutines.
         """
-        self._server.stop(grace).wait()
+        # A request that arrives while Python ends kills grpcio's thread, which would set the event.
+        self._server.stop(grace).wait(grace + _STOP_SECONDS)
         self._workers.shutdown(wait=False)
         if self._batcher is not None:
             self._batcher.stop()
