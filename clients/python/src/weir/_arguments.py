@@ -60,7 +60,8 @@ def weights(value: Any) -> Mapping[str, float]:
         real = _real(weight)
         if not isinstance(backend, str) or real is None:
             raise ValueError(
-                f"invalid weight {weight!r} of backend {backend!r}: use a number, in {valid}")
+                f"invalid traffic: the weight {weight!r} of backend {backend!r} is not a number; "
+                f"use {valid}")
         reals[backend] = real
     return reals
 

@@ -31,7 +31,7 @@ class WeirError(Exception):
         details: Optional[Mapping[str, str]] = None,
     ) -> None:
         self.code = code or type(self).code
-        self.message = message or self.code.name.lower().replace("_", " ")
+        self.message = message or self.code.name
         super().__init__(self.message)
         self.field = field
         self.reason = reason
