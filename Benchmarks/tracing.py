@@ -14,8 +14,8 @@ from contender import SHAPES, free_port, grpc_load, measure, ratio, table
 from passthrough import start_upstream, start_weir
 
 ROUNDS = 10
-# Connections, streams each, requests, and requests per second on each connection: a rate that leaves
-# the cores mostly idle.
+# Connections, streams each, requests, and requests per second on each connection: a rate that
+# leaves the cores mostly idle.
 CALM, CALM_RATE = (10, 1, 10_000), 200
 CALM_ROUNDS = 5
 SHAPE = SHAPES[2]

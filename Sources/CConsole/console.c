@@ -16,6 +16,9 @@ static const uint8_t app_js[] = {
 static const uint8_t calls_js[] = {
 #embed "../Console/Files/calls.js"
 };
+static const uint8_t changes_js[] = {
+#embed "../Console/Files/changes.js"
+};
 static const uint8_t decisions_js[] = {
 #embed "../Console/Files/decisions.js"
 };
@@ -49,6 +52,9 @@ static const uint8_t icon_svg[] = {
 static const uint8_t index_html[] = {
 #embed "../Console/Files/index.html"
 };
+static const uint8_t limits_js[] = {
+#embed "../Console/Files/limits.js"
+};
 static const uint8_t live_js[] = {
 #embed "../Console/Files/live.js"
 };
@@ -70,11 +76,20 @@ static const uint8_t series_js[] = {
 static const uint8_t shadows_js[] = {
 #embed "../Console/Files/shadows.js"
 };
+static const uint8_t split_js[] = {
+#embed "../Console/Files/split.js"
+};
 static const uint8_t style_css[] = {
 #embed "../Console/Files/style.css"
 };
+static const uint8_t table_js[] = {
+#embed "../Console/Files/table.js"
+};
 static const uint8_t traffic_js[] = {
 #embed "../Console/Files/traffic.js"
+};
+static const uint8_t windows_js[] = {
+#embed "../Console/Files/windows.js"
 };
 
 static const struct console_file files[] = {
@@ -82,6 +97,7 @@ static const struct console_file files[] = {
     {"api.js", api_js, sizeof api_js},
     {"app.js", app_js, sizeof app_js},
     {"calls.js", calls_js, sizeof calls_js},
+    {"changes.js", changes_js, sizeof changes_js},
     {"decisions.js", decisions_js, sizeof decisions_js},
     {"dialog.js", dialog_js, sizeof dialog_js},
     {"dom.js", dom_js, sizeof dom_js},
@@ -93,6 +109,7 @@ static const struct console_file files[] = {
     {"history.js", history_js, sizeof history_js},
     {"icon.svg", icon_svg, sizeof icon_svg},
     {"index.html", index_html, sizeof index_html},
+    {"limits.js", limits_js, sizeof limits_js},
     {"live.js", live_js, sizeof live_js},
     {"model.js", model_js, sizeof model_js},
     {"plots.js", plots_js, sizeof plots_js},
@@ -100,8 +117,11 @@ static const struct console_file files[] = {
     {"rollout.js", rollout_js, sizeof rollout_js},
     {"series.js", series_js, sizeof series_js},
     {"shadows.js", shadows_js, sizeof shadows_js},
+    {"split.js", split_js, sizeof split_js},
     {"style.css", style_css, sizeof style_css},
+    {"table.js", table_js, sizeof table_js},
     {"traffic.js", traffic_js, sizeof traffic_js},
+    {"windows.js", windows_js, sizeof windows_js},
 };
 
 const struct console_file *console_file_at(size_t index) {

@@ -13,6 +13,8 @@ package struct ServingFigures: Sendable {
     package var refusedScrapers: UInt64 = 0
     /// Requests that a limit refused, by reason.
     package var refused: [Overload: UInt64] = [:]
+    /// Requests that were refused before a backend was chosen, by endpoint.
+    package var endpoints: [String: EndpointFigures] = [:]
     /// Bytes of requests and responses that wait in memory.
     package var bufferedBytes = 0
     /// The delay of the slowest loop, in nanoseconds.
@@ -31,6 +33,7 @@ package struct ServingFigures: Sendable {
         for (key, figures) in other.shadows { shadows[key, default: ShadowFigures()].add(figures) }
         connections += other.connections
         refused.merge(other.refused) { $0 + $1 }
+        endpoints.merge(other.endpoints) { $0.adding($1) }
         bufferedBytes += other.bufferedBytes
         loopDelay = max(loopDelay, other.loopDelay)
         unrouted += other.unrouted
@@ -42,6 +45,9 @@ package struct ServingFigures: Sendable {
         var difference = self
         for (key, before) in earlier.calls {
             difference.calls[key] = calls[key]?.since(before)
+        }
+        for (name, before) in earlier.endpoints {
+            difference.endpoints[name] = endpoints[name]?.since(before)
         }
         difference.unrouted -= min(unrouted, earlier.unrouted)
         return difference

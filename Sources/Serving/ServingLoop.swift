@@ -33,6 +33,7 @@ final class ServingLoop: @unchecked Sendable {
         figures.unrouted = router.unrouted
         figures.droppedLateCalls = loop.tracing?.droppedLate ?? 0
         figures.refused = loop.admission.refused
+        figures.endpoints = loop.endpoints
         figures.bufferedBytes = loop.bufferedBytes
         figures.loopDelay = loop.delay.nanoseconds
         figures.shadows = router.shadows.figures

@@ -12,8 +12,10 @@ struct AccessLogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The form of the lines: json, or logfmt for human readers (default: json).",
-            valueName: "format"))
-    var accessLogFormat: Format?
+            valueName: "format"),
+        completion: .list(AccessLogSettings.Format.allCases.map(\.rawValue)),
+        transform: Self.format)
+    var accessLogFormat: AccessLogSettings.Format?
 
     @Option(
         help: ArgumentHelp(
@@ -21,7 +23,12 @@ struct AccessLogOptions: ParsableArguments {
                 + "logged.", valueName: "share"), transform: Bounded.share)
     var accessLogShare: Double?
 
-    enum Format: String, ExpressibleByArgument, CaseIterable { case json, logfmt }
+    @Sendable private static func format(_ text: String) throws -> AccessLogSettings.Format {
+        guard let format = AccessLogSettings.Format(rawValue: text) else {
+            throw ValidationError("use json or logfmt")
+        }
+        return format
+    }
 
     func validate() throws {
         if let accessLogShare, !(0...1).contains(accessLogShare) {
@@ -45,7 +52,7 @@ struct AccessLogOptions: ParsableArguments {
         guard let accessLog else { return nil }
         var settings = AccessLogSettings(
             accessLog == "-" ? .standardOutput : .file(accessLog))
-        settings.format = accessLogFormat == .logfmt ? .logfmt : .json
+        if let accessLogFormat { settings.format = accessLogFormat }
         settings.share = share
         return settings
     }

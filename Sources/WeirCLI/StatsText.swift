@@ -19,7 +19,11 @@ enum StatsText {
             "over \(span)", "\(stats.connections) connections", "\(stats.unrouted) unrouted",
             "revision \(stats.revision)",
         ]
+        let rejected = stats.endpoints.reduce(0) {
+            $0 + Double($1.rateLimited) + Double($1.overloaded)
+        }
         var shown = footer
+        if rejected > 0 { shown.insert("\(String(format: "%.0f", rejected)) rejected", at: 3) }
         while let limit, shown.count > 1,
             shown.reduce(0, { $0 + $1.text.count }) + 5 * (shown.count - 1) > limit
         {

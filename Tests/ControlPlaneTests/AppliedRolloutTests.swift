@@ -187,6 +187,13 @@ internal import TrafficPolicy
         #expect(
             view.revisions(before: 5, limit: 1, rolloutsOf: "e").revisions.map(\.revision) == [2])
         #expect(view.revisions(before: 0, limit: 0, rolloutsOf: "x").revisions.isEmpty)
+        // All changes of the endpoint, with its weights.
+        let changes = view.revisions(before: 0, limit: 0, of: "e").revisions
+        #expect(changes.map(\.revision) == [5, 4, 2, 1])
+        #expect(changes.allSatisfy { $0.weights.map(\.weight).reduce(0, +) == 1 })
+        #expect(view.revisions(before: 5, limit: 1, of: "e").revisions.map(\.revision) == [4])
+        #expect(view.revisions(before: 0, limit: 0, of: "x").revisions.isEmpty)
+        #expect(view.revisions(before: 0, limit: 0).revisions.flatMap(\.weights).isEmpty)
     }
 
     private static func apply(

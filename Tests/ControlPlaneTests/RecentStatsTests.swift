@@ -16,7 +16,7 @@ struct RecentStatsTests {
         for span in 1...spans {
             let stats = Weir_Admin_V1_Stats(
                 seconds: 10, backends: endpoints.map { .init(endpoint: $0, backend: "b") },
-                revision: UInt64(span))
+                revision: UInt64(span), endpoints: endpoints.map { .init(endpoint: $0) })
             recent.add(stats, figures: ServingFigures(), at: start + .seconds(10 * span))
         }
         return recent
@@ -43,6 +43,10 @@ struct RecentStatsTests {
         #expect(names("") == [["e", "f"], ["e", "f"]])
         #expect(names("f") == [["f"], ["f"]])
         #expect(names("other") == [[], []])
+        let rejected = recent.since(Self.start, endpoint: "f").map {
+            $0.endpoints.map(\.endpoint)
+        }
+        #expect(rejected == [["f"], ["f"]])
     }
 
     @Test("are forgotten after ten minutes, or when they have too many lines")

@@ -104,6 +104,13 @@ internal import Upstream
         Metric(#"weir_requests_refused_total{reason="memory"} 6"#) {
             $0.figures?.refused[.memory] = 6
         },
+        Metric(#"weir_endpoint_requests_refused_total{endpoint="e",reason="rate"} 7"#) {
+            $0.figures?.endpoints["e"] = EndpointFigures(rateLimited: 7)
+        },
+        Metric(#"weir_endpoint_requests_refused_total{endpoint="e",reason="overload"} 0"#),
+        Metric(#"weir_limit{limit="drain-timeout"} 1.5"#) {
+            $0.facts.limits = [("drain-timeout", "1.5")]
+        },
         Metric("weir_log_lines_lost_total 4") { $0.facts.lostLogLines = { 4 } },
         Metric(#"weir_otlp_up{signal="logs"} 1"#) { $0.exportLogs { $0.isUp = true } },
         Metric(#"weir_otlp_up{signal="logs"} 0"#) { $0.exportLogs { $0.isUp = false } },
@@ -239,6 +246,23 @@ internal import Upstream
         #expect(stats.backends.map(\.requestsPerSecond) == [0, 2, 0])
         #expect(stats.backends[1].statuses.map(\.count) == [7])
         #expect(throws: ControlError.self) { try Self.view().stats(endpoint: "x") }
+        // The latency of an endpoint is that of all its backends, without shadows.
+        #expect(stats.endpoints.map(\.endpoint) == ["e"])
+        #expect(stats.endpoints[0].latency == stats.backends[1].latency)
+        #expect(stats.endpoints[0].rateLimited == 0)
+    }
+
+    @Test("Requests for which no backend was chosen are those of their endpoint")
+    func refusals() throws {
+        var view = try Self.view()
+        view.figures = ServingFigures()
+        let none = try view.stats(endpoint: "").endpoints
+        #expect(none.isEmpty)
+        view.figures?.endpoints["e"] = EndpointFigures(rateLimited: 2, overloaded: 3)
+        view.figures?.endpoints["f"] = EndpointFigures()
+        let endpoints = try view.stats(endpoint: "").endpoints
+        #expect(endpoints.map(\.endpoint) == ["e"])
+        #expect(endpoints[0].rateLimited == 2 && endpoints[0].overloaded == 3)
     }
 
     // MARK: Statuses

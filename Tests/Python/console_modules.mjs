@@ -4,8 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as format from "./files/format.js";
 import { FrameReader, frame } from "./files/frames.js";
-import { leastMoved, moves, parts, summaryWeights, withWeight } from "./files/policy.js";
-import { Series, around, figures, keptSeconds, point, recent } from "./files/series.js";
+import { samples, serverLimits, total } from "./files/limits.js";
+import { Model } from "./files/model.js";
+import { evidenceRange, sparkline } from "./files/plots.js";
+import { leastMoved, moves, parts, withWeights } from "./files/policy.js";
+import { Series, around, figures, keptSeconds, point, recent, spans, splits } from "./files/series.js";
 
 test("marks that reorder text or have no width are shown", () => {
   for (const [text, expected] of [
@@ -28,7 +31,7 @@ test("shares, rates, times and sizes as text", () => {
     [0, "0 %"], [0.00001, "< 0.01 %"], [0.001, "0.10 %"], [0.05, "5.0 %"], [0.25, "25.0 %"],
     [0.333, "33.3 %"], [0.995, "99.5 %"], [0.99999, "> 99.99 %"], [1, "100 %"], [NaN, "–"],
   ]) assert.equal(format.percent(share), text);
-  for (const [value, text] of [[0, "0"], [0.25, "0.3"], [99.9, "99.9"], [1234, "1,234"], [2e6, "2000 k"], [NaN, "–"]]) {
+  for (const [value, text] of [[0, "0"], [0.25, "0.3"], [0.0001, "0.0001"], [99.9, "99.9"], [1234, "1,234"], [2e6, "2000 k"], [NaN, "–"]]) {
     assert.equal(format.rate(value), text);
   }
   for (const [us, text] of [[0, "–"], [undefined, "–"], [999, "999 µs"], [1500, "1.5 ms"], [15_000, "15 ms"], [2.5e6, "2.5 s"]]) {
@@ -100,31 +103,60 @@ test("what moves equals what the weights require, for random maps", () => {
   }
 });
 
-test("weights stay a sum of 1 when one of them changes", () => {
+test("weights that the user sets stay, and the sum is 1", () => {
   const three = [{ backend: "a", weight: 0.5 }, { backend: "b", weight: 0.3 }, { backend: "c", weight: 0.2 }];
-  assert.deepEqual(withWeight(three, "c", 0.6), [
-    { backend: "a", weight: 0.25 }, { backend: "b", weight: 0.15 }, { backend: "c", weight: 0.6 }]);
-  const all = [{ backend: "a", weight: 1 }, { backend: "b", weight: 0 }, { backend: "c" }];
-  assert.deepEqual(withWeight(all, "a", 0.5).map((each) => each.weight), [0.5, 0.25, 0.25]);
-  assert.deepEqual(withWeight([{ backend: "a", weight: 1 }], "a", 0.2), [{ backend: "a", weight: 1 }]);
-  for (const weight of [0, 1, 0.3333, 0.00004, 2, -1, NaN, Infinity]) {
-    for (const backend of ["a", "b", "c"]) {
-      const next = withWeight(three, backend, weight);
-      const units = next.reduce((sum, each) => sum + Math.round(each.weight * 10_000), 0);
-      assert.equal(units, 10_000, `${backend} ${weight}`);
-      assert.ok(next.every((each) => each.weight >= 0 && each.weight <= 1));
-      assert.deepEqual(next.map((each) => each.backend), ["a", "b", "c"]);
-    }
+  const set = (first, ...values) => withWeights(first, new Map(values)).map((each) => Number(each.weight.toFixed(9)));
+  for (const [values, expected] of [
+    [[], [0.5, 0.3, 0.2]],
+    [[["c", 0.6]], [0.25, 0.15, 0.6]],
+    // A return to the first value moves nothing.
+    [[["c", 0.2]], [0.5, 0.3, 0.2]], [[["a", 1]], [1, 0, 0]], [[["a", 0]], [0, 0.6, 0.4]],
+    // Exact splits.
+    [[["a", 0.4], ["b", 0.4]], [0.4, 0.4, 0.2]], [[["a", 0.5], ["b", 0.5]], [0.5, 0.5, 0]],
+    // The first value yields.
+    [[["a", 0.4], ["b", 0.4], ["c", 0.1]], [0.5, 0.4, 0.1]], [[["a", 0.8], ["b", 0.7]], null],
+    [[["a", 2]], [1, 0, 0]], [[["a", -1]], [0, 0.6, 0.4]],
+  ]) {
+    const made = set(three, ...values);
+    if (expected) assert.deepEqual(made, expected, JSON.stringify(values));
+    assert.ok(Math.abs(made.reduce((sum, each) => sum + each, 0) - 1) < 1e-9, JSON.stringify(values));
   }
+  assert.equal(withWeights(three, new Map([["a", 0.8], ["b", 0.7]]))[1].weight, 0.7);
+  assert.deepEqual(set([{ backend: "a", weight: 1 }], ["a", 0.2]), [1]);
+  assert.deepEqual(set([{ backend: "a", weight: 1 }, { backend: "b", weight: 0 }, { backend: "c" }], ["a", 0.5]), [0.5, 0.25, 0.25]);
+  assert.deepEqual(set([{ backend: "a", weight: 0.5 }, { backend: "b", weight: 0.5 }], ["a", 0.3], ["b", 0.9]), [0.1, 0.9]);
+  assert.equal(withWeights([{ backend: "a", weight: 1 / 3 }, { backend: "b", weight: 2 / 3 }], new Map([["a", 1e-7]]))[0].weight, 1e-7);
 });
 
-test("weights in the summary of a revision", () => {
-  for (const [summary, weights] of [
-    ["greeter: v1=0.9 v2=0.1", [{ backend: "v1", weight: 0.9 }, { backend: "v2", weight: 0.1 }]],
-    ["create endpoint greeter: v1=1.0", [{ backend: "v1", weight: 1 }]],
-    ["other: v1=1.0; greeter: route /x/, v2=1.0, reverts", [{ backend: "v2", weight: 1 }]],
-    ["greeter: shadow v3=0.5", null], ["greeter: unchanged", null], ["", null], ["greeters: v1=1", null],
-  ]) assert.deepEqual(summaryWeights(summary, "greeter"), weights, summary);
+test("the age of a change is by the server's clock", () => {
+  const change = new Date(Date.now() - 60_000 + 3_600_000).toISOString();
+  format.setClock(-3_600_000);
+  assert.equal(format.ago(change), "1 min ago");
+  // The delay of the network does not count.
+  format.setClock(300);
+  assert.equal(format.ago(new Date(Date.now() - 60_000).toISOString()), "1 min ago");
+  assert.match(format.zone(), /^UTC([+−]\d{1,2}(:\d\d)?)?$/);
+});
+
+test("weights as text, and names in order", () => {
+  for (const [value, text] of [
+    [0, "0 %"], [undefined, "0 %"], [1e-7, "< 0.01 %"], [0.5, "50 %"], [0.333333, "33.33 %"],
+    [0.9999999, "> 99.99 %"], [1, "100 %"],
+  ]) assert.equal(format.weight(value), text);
+  assert.deepEqual(["b-10", "b-2", "B-2", "a", "b-2"].sort(format.byName), ["a", "b-2", "b-2", "B-2", "b-10"]);
+});
+
+test("the samples of the metrics that are wanted", () => {
+  const text = '# HELP weir_limit x\nweir_limit{limit="max-connections"} 200\nweir_connections 50\n'
+    + 'weir_requests_refused_total{reason="rate"} 7\nweir_requests_refused_total{reason="memory"} 2e0\nother 3\nbroken\n';
+  const found = samples(text, (name) => name.startsWith("weir_"));
+  assert.deepEqual(found.map((each) => each.value), [200, 50, 7, 2]);
+  assert.equal(total(found, "weir_requests_refused_total"), 9);
+  assert.equal(total(found, "weir_requests_refused_total", 'reason="rate"'), 7);
+  assert.equal(total(found, "missing"), undefined);
+  const [connections, , memory] = serverLimits(found);
+  assert.deepEqual([connections.used, connections.bound, connections.rejected], [50, 200, undefined]);
+  assert.deepEqual([memory.used, memory.rejected], [undefined, 2]);
 });
 
 /** A message of WatchStats. */
@@ -179,4 +211,93 @@ test("old points and deleted endpoints are forgotten", () => {
   assert.ok(series.endpoint("e").length < keptSeconds + 70);
   series.keep(() => false);
   assert.equal(series.endpoint("e").length, 0);
+});
+
+test("the split of the requests over time", () => {
+  const series = new Series();
+  for (let second = 1; second <= 90; second += 1) {
+    series.add(stats(second, [entry("a", second > 60 ? 5 : 10, 0), entry("b", second > 60 ? 15 : 0, 0)]));
+  }
+  const of = (since) => splits(["a", "b"].map((name) => series.backend("e", name)), since);
+  const all = of(0);
+  assert.equal(all.length, 90);
+  assert.deepEqual([all[0].shares, all[89].shares, all[89].requests], [[1, 0], [0.25, 0.75], 20]);
+  assert.deepEqual([all[0].from, all[0].to], [0, 1_000]);
+  assert.equal(of(80_000).length, 10);
+  const rows = spans(all, 30);
+  assert.deepEqual(rows.map((each) => each.requests), [290, 300, 590, 20]);
+  assert.deepEqual(rows[3].shares, [0.25, 0.75]);
+  // Intervals without requests have no shares.
+  series.add(stats(91, [entry("a", 0, 0)]));
+  assert.equal(of(0).length, 90);
+  assert.deepEqual(spans([], 30), []);
+});
+
+test("requests of an endpoint that were rejected before a backend was chosen", () => {
+  const series = new Series();
+  const endpoint = (rateLimited, overloaded) => ({ endpoint: "e", rateLimited, overloaded, latency: { p50Us: 3, p99Us: 7 } });
+  series.add({ ...stats(1, [entry("a", 10, 0)]), endpoints: [endpoint("6", "0"), { ...endpoint("9"), endpoint: "other" }] });
+  series.add({ ...stats(2, [entry("a", 10, 0)]), endpoints: [endpoint("2", "4")] });
+  series.add(stats(3, [entry("a", 0, 0)]));
+  const all = figures(series.endpoint("e"));
+  assert.ok(Math.abs(all.limited - 8 / 3) < 1e-9 && Math.abs(all.overloaded - 4 / 3) < 1e-9);
+  // The latency of an endpoint is its own, not that of its worst backend.
+  assert.deepEqual([figures(series.endpoint("e").slice(0, 2)).p99, figures(series.backend("e", "a")).p99], [7, 100]);
+});
+
+test("a server's clock that goes back starts the series again", () => {
+  const series = new Series();
+  for (let second = 4_000; second < 4_010; second += 1) series.add(stats(second, [entry("a", 1, 0)]), 1_000 * second);
+  series.add(stats(400, [entry("a", 3, 0)]), 4_010_000);
+  assert.deepEqual(series.endpoint("e").map(({ requests }) => requests), [3]);
+  // What is missing is a span of the page's clock.
+  assert.equal(series.missing(4_015_000), 5);
+});
+
+test("a plot is scaled by what it shows", () => {
+  const at = (second, seconds = 1) => point({ requests: second === 10 ? "900" : "10" }, second * 1_000, seconds);
+  const points = [at(10), at(100), at(110), at(111, 0.01)];
+  const { children } = sparkline(points, (each) => each.requests, { from: 90_000, to: 120_000, label: "x", marks: [100_000, 10] });
+  const [mark, line] = children;
+  assert.equal(children.length, 2);
+  assert.equal(mark.props.x1, "40.0");
+  // Neither the old peak nor the short interval.
+  assert.equal(line.props.points, "40.0,2.0 80.0,2.0");
+});
+
+test("the range of ratios contains all intervals, up to 1000", () => {
+  for (const [states, bound, range] of [
+    [[], null, [0.1, 10]], [[{ lower: 0.5, upper: 2 }], 1.5, [0.1, 10]], [[{ lower: 0, upper: Infinity }], 1.5, [0.1, 10]],
+    [[{ lower: 32, upper: 64 }], 100, [0.1, 100]], [[{ lower: 0.02, upper: 0.5 }], 20, [0.01, 100]], [[{ lower: 1e-9, upper: 1e9 }], null, [0.001, 1000]],
+  ]) assert.deepEqual(evidenceRange(states, bound), range, JSON.stringify(states));
+});
+
+test("a backend keeps its colour", () => {
+  const model = new Model();
+  const endpoint = (...names) => ({ name: "e", weights: names.map((backend) => ({ backend, weight: 1 / names.length })) });
+  assert.deepEqual(model.palette(endpoint("b", "c")), ["b", "c"]);
+  assert.deepEqual(model.palette(endpoint("a", "c")), ["b", "c", "a"]);
+  assert.deepEqual(model.palette(endpoint("a"), ["z", "b"]), ["b", "c", "a", "z"]);
+  assert.deepEqual(model.names(endpoint("c", "a")), ["a", "c"]);
+});
+
+test("an answer from before a change does not restore what it deleted", () => {
+  const model = new Model();
+  const backends = [{ name: "a", status: { usable: true } }, { name: "b" }];
+  model.listedBackends({ backends, revision: "4" });
+  model.watched({ snapshot: true, revision: "4", backends: [{ name: "a" }, { name: "b", descriptorSet: "AA==" }], endpoints: [] }, 0);
+  model.watched({ revision: "5", deletedBackends: ["b"] }, 0);
+  model.listedBackends({ backends, revision: "4" });
+  assert.deepEqual([...model.backends.keys()], ["a"]);
+  assert.equal(model.backends.get("a").status.usable, true);
+});
+
+test("an endpoint names the backend that fails, and what is rejected", () => {
+  const model = new Model();
+  const weights = [{ backend: "a", weight: 0.9 }, { backend: "b", weight: 0.1 }];
+  model.series.add({ ...stats(1, [entry("a", 900, 0), entry("b", 70, 30)]), endpoints: [{ endpoint: "e", rateLimited: "5", overloaded: "2" }] });
+  assert.deepEqual(model.problems({ name: "e", weights }), [
+    { level: 2, text: "30.0 % errors of b" }, { level: 2, text: "2.0 requests/s are rejected because the server is overloaded" },
+    { level: 1, text: "3.0 % errors in the last 10 s" }, { level: 1, text: "5.0 requests/s over the rate limit are rejected" },
+  ]);
 });

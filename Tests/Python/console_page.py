@@ -9,6 +9,7 @@ import threading
 import grpc
 import pytest
 
+from conftest import tool
 from waiting import PATIENCE, polled
 
 try:
@@ -169,6 +170,21 @@ def greetings(server, pause=0.01):
     finally:
         stop.set()
         thread.join()
+
+
+@pytest.fixture
+def busy(demo):
+    with greetings(demo):
+        yield demo
+
+
+def weights(server):
+    listed = json.loads(tool(server, "endpoint", "list", "--json").stdout)["endpoints"]
+    return {each["backend"]: each["weight"] for each in listed[0]["weights"]}
+
+
+def revisions(server):
+    return json.loads(tool(server, "history", "--json").stdout)["revisions"]
 
 
 FILES = pathlib.Path(__file__).resolve().parents[2] / "Sources/Console/Files"

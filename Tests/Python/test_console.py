@@ -1,30 +1,12 @@
-"""The console in a browser: pages, actions, and changes by others."""
+"""The console in a browser: pages, and changes by others."""
 
-import json
 import signal
 import time
 
-import pytest
-
 from conftest import free_port, start_weir, tool
-from console_page import browser, greetings, open_page  # noqa: F401
+from console_page import browser, busy, open_page  # noqa: F401
 from test_fleet import Fleet, etcd, fleet  # noqa: F401
 from waiting import PATIENCE, SECONDS, polled, stays
-
-
-@pytest.fixture
-def busy(demo):
-    with greetings(demo):
-        yield demo
-
-
-def weights(server):
-    listed = json.loads(tool(server, "endpoint", "list", "--json").stdout)["endpoints"]
-    return {each["backend"]: each["weight"] for each in listed[0]["weights"]}
-
-
-def revisions(server):
-    return json.loads(tool(server, "history", "--json").stdout)["revisions"]
 
 
 # Pages.
@@ -74,6 +56,28 @@ def test_a_change_by_the_tool_shows_within_a_second(busy, open_page):
     # The page of the endpoint shows what moved.
     page.open("endpoint/greeter").wait("moved 50.0 % of the keys")
     assert page.all(".strip .outline")
+    # The split over time has marks at the revisions, and a table.
+    polled(lambda: len(page.all("#split .mark")), lambda count: count >= 3)
+    page.run("document.querySelector('#split details').open = true")
+    assert polled(lambda: page.text("#split table"), lambda text: "6" in text)
+    label = page.run("return document.querySelector('#split svg').getAttribute('aria-label')")
+    assert "greeter-v1" in label and "changes" in label
+
+
+def test_undo_and_apply_are_in_the_history_of_the_endpoint(demo, open_page, tmp_path):
+    tool(demo, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
+    tool(demo, "rollback", "3", "--endpoint", "greeter")
+    path = tmp_path / "all.json"
+    state = tool(demo, "export", "--json").stdout
+    path.write_text(state.replace("0.9", "0.8").replace("0.1", "0.2"))
+    tool(demo, "apply", "-f", str(path))
+    page = open_page(demo, "endpoint/greeter").live()
+    text = page.wait("80 %", "#endpoint-history")
+    assert [row.split()[0] for row in text.splitlines() if row[:1].isdigit()][:5] == [
+        "6", "5", "4", "3", "2"], text
+    assert len(page.all("#changes .steps g")) == 5
+    # A change of others is not in it.
+    assert "create backends" not in text
 
 
 def test_the_page_of_an_endpoint_compares_backends_since_the_change(busy, open_page):
@@ -113,11 +117,13 @@ def test_the_history_shows_the_differences_of_a_revision(demo, open_page):
     page.open("history/3").wait("What is different in the current revision 4", "#revision")
 
 
-def test_the_fleet_page_shows_the_store_and_rejections(demo, open_page):
+def test_the_fleet_page_shows_the_store_and_limits(demo, open_page):
     page = open_page(demo, "fleet").live()
     text = page.wait("memory:")
     assert "this server" in text and demo.data in text and "leader" in text
-    page.wait("of 2", ".facts")
+    text = page.wait("connections", "#server-limits")
+    assert "500 ms" in text and "20,000 on each event loop" in text and "1.0 GiB" in text
+    assert "No endpoint has a rate limit" in page.text("#limits")
 
 
 def test_a_fleet_of_three(fleet, open_page):  # noqa: F811
@@ -130,195 +136,6 @@ def test_a_fleet_of_three(fleet, open_page):  # noqa: F811
     page.open("").wait("90 %", "#endpoints")
     tool(fleet.servers[2], "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
     page.wait("50 %", "#endpoints")
-
-
-# Actions.
-
-
-def test_traffic_is_set_after_a_dry_run(busy, open_page):
-    page = open_page(busy, "endpoint/greeter").live()
-    page.press("Set traffic …")
-    page.wait("0 % of all shard keys move", "dialog .preview")
-    page.fill("[aria-label='weight of greeter-v2 in percent']", "35")
-    page.wait("25.0 % of all shard keys move", "dialog .preview")
-    assert page.all("dialog .strip .outline")
-    # Nothing has changed.
-    assert weights(busy) == {"greeter-v1": 0.9, "greeter-v2": 0.1}
-    (comment,) = page.all("dialog textarea")
-    comment.send_keys("half & <i>half</i>")
-    page.confirm("Set traffic")
-    page.wait("Done: Set the traffic of greeter (revision 4)")
-    assert weights(busy) == {"greeter-v1": 0.65, "greeter-v2": 0.35}
-    assert revisions(busy)[0]["comment"] == "half & <i>half</i>"
-    page.wait("half & <i>half</i>", ".last")
-
-
-def test_a_dialog_that_is_cancelled_changes_nothing(demo, open_page):
-    page = open_page(demo, "endpoint/greeter").live()
-    page.press("Set traffic …")
-    page.fill("[aria-label='weight of greeter-v2 in percent']", "35")
-    page.wait("25.0 %", "dialog .preview")
-    page.press("Cancel", "dialog")
-    page.gone("dialog")
-    assert len(revisions(demo)) == 3
-
-
-def test_a_change_since_the_dry_run_needs_another_look(demo, open_page):
-    page = open_page(demo, "endpoint/greeter").live()
-    page.press("Set traffic …")
-    page.fill("[aria-label='weight of greeter-v2 in percent']", "35")
-    page.wait("25.0 %", "dialog .preview")
-    tool(demo, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
-    page.press("Set traffic", "dialog")
-    page.wait("Another change was made since the dry run", "dialog")
-    assert weights(demo) == {"greeter-v1": 0.5, "greeter-v2": 0.5}
-    page.wait("15.0 %", "dialog .preview")
-    page.confirm("Set traffic")
-    assert weights(demo) == {"greeter-v1": 0.65, "greeter-v2": 0.35}
-
-
-def test_a_page_that_opens_after_a_change_shows_the_figures_before_it(busy, open_page):
-    # The server keeps figures from its first second on.
-    polled(lambda: json.loads(tool(busy, "stats", "--json").stdout)["backends"],
-           lambda rows: sum(int(row["requests"]) for row in rows) > 200)
-    tool(busy, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
-    page = open_page(busy, "endpoint/greeter").live()
-    page.wait("before it", "main")
-    assert "begin after the change" not in page.text("main")
-
-
-def test_one_click_undoes_the_last_change_and_states_what_moves(busy, open_page):
-    tool(busy, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
-    page = open_page(busy).live()
-    page.press("Undo …")
-    text = page.wait("40.0 % of all shard keys move", "dialog .preview")
-    assert "revision 3" in text and 'weights["greeter-v1"]' in text
-    page.confirm("Undo")
-    page.wait("90 %", "#endpoints")
-    assert weights(busy) == {"greeter-v1": 0.9, "greeter-v2": 0.1}
-
-
-def test_the_creation_of_an_endpoint_is_not_undone(demo, open_page):
-    tool(demo, "endpoint", "create", "other", "--route", "/other.Service/", "--backend",
-         "greeter-v1")
-    page = open_page(demo, "endpoint/other").live()
-    page.press("Undo …")
-    page.wait("endpoint 'other' did not exist", "dialog")
-    assert not page.all("dialog button[type=submit]")[0].is_enabled()
-
-
-def test_a_shadow_is_set_reported_and_reset(busy, open_page):
-    page = open_page(busy, "endpoint/greeter").live()
-    page.press("Shadow …")
-    page.fill("[name=proportion]", "100")
-    page.wait("greeter-v3 receives a copy of 100 % of the requests", "dialog .preview")
-    page.confirm("Set shadow")
-    # The values differ, side by side.
-    text = page.wait('"Hi Ada!"', "#shadows")
-    assert "message" in text
-    # Either of the backends that share the traffic has answered the pair in the report.
-    assert '"Hello Ada!"' in text or '"Good day, Ada."' in text
-    page.wait("DIFFERS", "#shadows")
-    page.run("document.querySelectorAll('#shadows details').forEach(d => { d.open = true; })")
-    assert "/helloworld.Greeter/SayHello" in page.text("#shadows .sample")
-    page.press("Reset report …", "#shadows")
-    page.wait("compared pairs", "dialog .preview")
-    page.confirm("Reset report")
-    page.press("Change …", "#shadows")
-    page.fill("[name=proportion]", "0")
-    page.wait("receives no copies", "dialog .preview")
-    page.confirm("Set shadow")
-    page.gone("#shadows")
-
-
-def test_a_rate_limit_is_set_and_removed(busy, open_page):
-    page = open_page(busy, "endpoint/greeter").live()
-    page.press("Rate limit …")
-    page.fill("[name=limit]", "2.5")
-    page.wait("At most 2.5 requests per second", "dialog .preview")
-    page.confirm("Set rate limit")
-    page.wait("Rate limit: 2.5 requests/s")
-    page.open("fleet").wait("requests rejected by a limit", "#rejections")
-    page.open("endpoint/greeter").press("Rate limit …")
-    page.fill("[name=limit]", "0")
-    page.wait("rate_limit", "dialog .preview")
-    page.fill("[name=limit]", "")
-    page.wait("No limit", "dialog .preview")
-    page.confirm("Set rate limit")
-    polled(lambda: page.text("main"), lambda text: "Rate limit: " not in text)
-
-
-def test_a_rollout_is_started_decided_and_its_evidence_shown(busy, open_page):
-    tool(busy, "traffic", "set", "greeter", "greeter-v1=1")
-    page = open_page(busy, "endpoint/greeter").live()
-    page.press("Start rollout …")
-    page.fill("[name=candidate]", "greeter-v2")
-    page.fill("[name=steps]", "20%, 50%")
-    page.fill("[name=minimum]", "2")
-    page.wait("50%", "dialog .preview")
-    (approval,) = page.all("dialog [name=approval]")
-    approval.click()
-    page.wait("keys that move", "dialog .preview")
-    page.confirm("Start rollout")
-    page.wait("step 1 of 3", "#rollout")
-    page.wait("20 %", ".split")
-    page.wait("errors<1.5x", "#rollout")
-    polled(lambda: len(page.all("#rollout .evidence")), bool, 2 * SECONDS)
-    text = page.text("#rollout")
-    assert "interval" in text and "Evidence against the candidate" in text
-    page.press("Pause …", "#rollout")
-    page.confirm("Pause")
-    page.wait("paused", "#rollout .phase")
-    page.press("Resume …", "#rollout")
-    page.confirm("Resume")
-    polled(lambda: page.text("#rollout .phase"), lambda text: "paused" not in text)
-    page.press("Advance …", "#rollout")
-    page.confirm("Advance")
-    page.wait("step 2 of 3", "#rollout")
-    assert weights(busy)["greeter-v2"] == 0.5
-    # The rollout owns the weights.
-    page.press("Set traffic …")
-    page.fill("[aria-label='weight of greeter-v2 in percent']", "30")
-    page.wait("rollout", "dialog .preview .error")
-    page.press("Cancel", "dialog")
-    page.press("Abort …", "#rollout")
-    page.wait("now 50 %, then 0 %", "dialog .preview")
-    page.confirm("Abort")
-    page.wait("aborted", "#rollout .phase")
-    assert weights(busy) == {"greeter-v1": 1}
-    page.press("Start rollout …")
-    page.fill("[name=candidate]", "greeter-v2")
-    page.confirm("Start rollout")
-    page.press("Promote …", "#rollout")
-    page.wait("then 100 %", "dialog .preview")
-    page.confirm("Promote")
-    polled(lambda: weights(busy), lambda now: now == {"greeter-v2": 1})
-
-
-def test_a_freeze_is_begun_and_ended(busy, stubs, open_page):
-    if not hasattr(stubs.admin, "SetFreezeRequest"):
-        pytest.skip("this server cannot freeze changes")
-    page = open_page(busy, "fleet").live()
-    page.press("Freeze all changes …")
-    page.fill("[name=reason]", "incident <7>")
-    page.confirm("Freeze")
-    page.wait("Changes are frozen by", "#banner")
-    page.open("endpoint/greeter").press("Set traffic …")
-    page.wait("incident <7>", "dialog .preview .error")
-    page.press("Cancel", "dialog")
-    page.open("fleet").press("End the freeze …")
-    page.confirm("End freeze")
-    page.wait("The server accepts changes")
-
-
-def test_a_change_that_reverts_is_kept(demo, open_page):
-    tool(demo, "traffic", "set", "greeter", "greeter-v2=1", "--confirm-within", "5m")
-    page = open_page(demo, "endpoint/greeter").live()
-    page.wait("The weights revert at")
-    page.press("Keep weights …")
-    page.confirm("Keep weights")
-    polled(lambda: page.text("main"), lambda text: "The weights revert at" not in text)
-    assert weights(demo) == {"greeter-v2": 1}
 
 
 # Connections.
@@ -345,6 +162,40 @@ def test_the_page_survives_a_restart_of_the_server(tmp_path, open_page):
     assert server.stop() == 0
 
 
+def test_a_page_without_a_state_claims_nothing(demo, open_page):
+    """The page loads, and then its first call fails."""
+    page = open_page(demo)
+    page.browser.execute_cdp_cmd("Network.enable", {})
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*weir.admin.v1*"]})
+    try:
+        page.browser.refresh()
+        page.wait("No connection to the server", "#banner")
+        for path in ("", "fleet", "endpoint/greeter", "history"):
+            page.open(path)
+            text = page.wait("Connecting to the server", "main")
+            assert text.strip() == "Connecting to the server …", text
+    finally:
+        page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    page.live()
+
+
+def test_a_page_whose_streams_fail_does_not_hurry(demo, open_page):
+    page = open_page(demo)
+    page.browser.execute_cdp_cmd("Network.enable", {})
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*Admin/Watch"]})
+    try:
+        page.browser.refresh()
+        page.requested()
+        page.wait("the server is not reachable", "#banner")
+        # The pauses between attempts grow.
+        assert stays(lambda: len(page.all("#banner .level-2")) == 1, 3)
+        attempts = [url for url in page.requested() if url.endswith("/GetAccess")]
+        assert 1 <= len(attempts) <= 8, len(attempts)
+    finally:
+        page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    page.live()
+
+
 def test_a_hidden_page_does_not_follow_changes(demo, open_page):
     page = open_page(demo).live()
     page.wait("90 %", "#endpoints")
@@ -355,3 +206,52 @@ def test_a_hidden_page_does_not_follow_changes(demo, open_page):
     page.run("""delete document.hidden;
                 document.dispatchEvent(new Event("visibilitychange"));""")
     page.wait("50 %", "#endpoints")
+
+
+def test_a_dialog_repeats_its_dry_run_after_another_connection(tmp_path, open_page):
+    """The new server has another history, whose revisions have the same numbers."""
+    ports = ["--data", f"127.0.0.1:{free_port()}", "--admin", f"127.0.0.1:{free_port()}"]
+    server = start_weir("--demo", "--store", "memory:", *ports)
+    tool(server, "traffic", "set", "greeter", "greeter-v1=0.2", "greeter-v2=0.8")
+    page = open_page(server, "endpoint/greeter").live()
+    page.press("Set traffic …")
+    page.fill("[aria-label='weight of greeter-v2 in percent']", "70")
+    page.wait("10.0 % of all shard keys", "dialog .preview")
+    server.stop(signal.SIGKILL)
+    server = start_weir("--demo", "--store", "memory:", *ports)
+    tool(server, "traffic", "set", "greeter", "greeter-v1=0.7", "greeter-v2=0.3")
+    page.wait("40.0 % of all shard keys", "dialog .preview", 20 * PATIENCE)
+    assert server.stop() == 0
+
+
+def test_a_third_window_is_paused(demo, open_page):
+    """Browsers open six connections to a server; the page keeps one for calls."""
+    page = open_page(demo, "endpoint/greeter").live()
+    first = page.browser.current_window_handle
+    windows = []
+    try:
+        for _ in range(2):
+            page.browser.switch_to.new_window("window")
+            windows.append(page.browser.current_window_handle)
+            page.open("endpoint/greeter").live()
+        # The latest two windows follow the server, and its actions work.
+        page.press("Set traffic …")
+        page.wait("has these weights already", "dialog .preview")
+        page.browser.switch_to.window(first)
+        page.wait("This window is paused", "#banner")
+        page.run("window.dispatchEvent(new Event('focus'))")
+        page.live()
+        page.browser.switch_to.window(windows[0])
+        page.wait("This window is paused", "#banner")
+    finally:
+        for window in windows:
+            page.browser.switch_to.window(window)
+            page.browser.close()
+        page.browser.switch_to.window(first)
+
+
+def test_pages_that_do_not_exist(demo, open_page):
+    page = open_page(demo, "nothing").live()
+    page.wait("This page does not exist", "main")
+    for path in ("history/abc", "history/99", "history/-1"):
+        page.open(path).wait("This revision does not exist", "main")

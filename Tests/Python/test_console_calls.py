@@ -82,6 +82,25 @@ def test_filters_of_a_tap(demo, open_page):
     polled(lambda: rows(page), lambda found: len(found) == 1)
 
 
+def test_a_hidden_page_holds_no_tap(demo, open_page):
+    page = open_page(demo, "calls/greeter").live()
+    page.wait("Endpoint", "#tap")
+    page.press("Watch")
+    page.wait("Watching", "#tap-state")
+    hello(demo)
+    polled(lambda: rows(page), lambda found: len(found) == 1)
+    page.run("""Object.defineProperty(document, "hidden", {value: true, configurable: true});
+                document.dispatchEvent(new Event("visibilitychange"));""")
+    polled(lambda: metric(demo, "weir_taps"), lambda open: open == 0)
+    # It continues when the page is visible, with the calls of before.
+    page.run("""delete document.hidden;
+                document.dispatchEvent(new Event("visibilitychange"));""")
+    page.wait("Watching", "#tap-state")
+    polled(lambda: metric(demo, "weir_taps"), lambda open: open == 1)
+    hello(demo)
+    polled(lambda: rows(page), lambda found: len(found) == 2)
+
+
 def test_a_busy_tap_stays_bounded(demo, open_page):
     page = open_page(demo, "calls/greeter").live()
     page.wait("Endpoint", "#tap")

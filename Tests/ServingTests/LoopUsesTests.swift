@@ -1,17 +1,16 @@
-import NIOCore
-import Testing
+internal import NIOCore
+internal import Testing
 
-@testable import Serving
+@testable internal import Serving
 
-@Suite(.timeLimit(.minutes(1)))
-struct LoopUsesTests {
-    @Test func closesAtOnceWithoutUses() async {
+@Suite(.timeLimit(.minutes(1))) struct LoopUsesTests {
+    @Test("Loops without uses close at once, and reject later uses") func closesAtOnce() async {
         let uses = LoopUses()
         await uses.close()
         await #expect(throws: EventLoopError.shutdown) { try await uses.use {} }
     }
 
-    @Test func closesAfterTheLastUse() async throws {
+    @Test("Loops close after their last use") func closesAfterTheLastUse() async throws {
         let uses = LoopUses()
         let (begun, begin) = AsyncStream.makeStream(of: Void.self)
         let (ending, end) = AsyncStream.makeStream(of: Void.self)
@@ -34,7 +33,7 @@ struct LoopUsesTests {
         #expect(await order.words == ["used", "closed"])
     }
 
-    @Test func aFailureEndsAUse() async {
+    @Test("A use that throws has ended") func failureEndsUse() async {
         struct Failure: Error {}
         let uses = LoopUses()
         await #expect(throws: Failure.self) { try await uses.use { throw Failure() } }

@@ -114,6 +114,7 @@ internal import Upstream
             try path(full).refusal(on: full.state, at: full.embedded.now)?.code
                 == .resourceExhausted)
         #expect(full.state.admission.refused == [.requests: 1])
+        #expect(full.state.endpoints == ["e": EndpointFigures(overloaded: 1)])
         let own = ResolvedPath(path: [], policy: nil, destinations: [destination(full, "weir")])
         #expect(own.refusal(on: full.state, at: full.embedded.now) == nil)
         #expect(own.choose(shardKey: RawSpan(), &full.state.context.random).index == 0)
@@ -124,6 +125,10 @@ internal import Upstream
         #expect(refusals[0] == nil && refusals[1] == nil)
         #expect(refusals[2]?.message.contains("'e' is over its limit of requests") == true)
         #expect(loop.state.admission.refused == [.rate: 1])
+        #expect(loop.state.endpoints == ["e": EndpointFigures(rateLimited: 1)])
         #expect(limited.refusal(on: loop.state, at: loop.embedded.now + 1_000_000_000) == nil)
+        // The counts of an endpoint that was deleted are forgotten.
+        loop.router.install(.empty)
+        #expect(loop.state.endpoints.isEmpty)
     }
 }

@@ -10,7 +10,8 @@ internal import Testing
         #expect(clock.offset(at: 1_000_000_004) { 9 } == 1_999_999_995)
         #expect(clock.offset(at: 1_000_000_005) { 9 } == 7_999_999_995)
         #expect(clock.offset(at: 3_000_000_000) { -1 } == 0 &- 3_000_000_000)
-        #expect(clock.offset(at: 5_000_000_000) { .infinity } &+ 5_000_000_000
+        #expect(
+            clock.offset(at: 5_000_000_000) { .infinity } &+ 5_000_000_000
                 == 1 << 33 * 1_000_000_000)
     }
 }

@@ -1,16 +1,17 @@
 // The page of single calls: those of an endpoint as they end, and those of a trace.
 
 import { h } from "./dom.js";
-import { count, latency, number, plural, shown } from "./format.js";
+import { byName, clock, count, latency, number, plural, shown } from "./format.js";
 import { backendLabel } from "./plots.js";
+import { cell, dim, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
 const kept = 200;
 const statuses = [
-  "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-  "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
-  "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+	"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+	"ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+	"OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 ];
 
 /** What the tap selects. */
@@ -22,72 +23,87 @@ const filter = { backend: "", status: "", key: "", shadows: false };
  *  problem: string, controller: AbortController | null, isOpen: boolean}}
  */
 let tap = { endpoint: "", calls: [], number: 0, dropped: 0, problem: "", controller: null,
-  isOpen: false };
+	isOpen: false };
+
+/** Whether the tap waits until the page is visible again. */
+let isPaused = false;
 
 /** Ends the tap, because the page is left or another tap begins. */
 export function stopTap() {
-  tap.controller?.abort();
-  tap.controller = null;
-  tap.isOpen = false;
+	isPaused = false;
+	tap.controller?.abort();
+	tap.controller = null;
+	tap.isOpen = false;
+}
+
+/** Ends the tap while the page is hidden. */
+export function pauseTap() {
+	const isRunning = tap.controller !== null;
+	stopTap();
+	isPaused = isRunning;
+}
+
+/**
+ * Continues the tap that was paused.
+ * @param {Page} page
+ */
+export function resumeTap(page) {
+	if (isPaused) startTap(page, tap.endpoint, tap);
 }
 
 /** @param {string} text */
 function base64(text) {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+	return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
 
 /**
  * @param {Page} page
  * @param {string} endpoint
+ * @param {Pick<typeof tap, "calls" | "number" | "dropped">} [past] the calls that it continues
  */
-async function startTap(page, endpoint) {
-  stopTap();
-  const controller = new AbortController();
-  /** @type {typeof tap} */
-  const mine = { endpoint, calls: [], number: 0, dropped: 0, problem: "", controller,
-    isOpen: false };
-  tap = mine;
-  page.changed();
-  const request = {
-    endpoint,
-    backends: filter.backend ? [filter.backend] : [],
-    statuses: filter.status ? [filter.status] : [],
-    shardKey: base64(filter.key),
-    shadows: filter.shadows,
-    callsPerSecond: 50,
-  };
-  try {
-    for await (const response of page.client.stream("Tap", request, controller.signal)) {
-      mine.isOpen = true;
-      mine.dropped += number(response.dropped);
-      if (response.call) {
-        mine.number += 1;
-        mine.calls.unshift({ number: mine.number, call: response.call });
-        mine.calls.length = Math.min(kept, mine.calls.length);
-      }
-      page.changed();
-    }
-    if (!controller.signal.aborted) mine.problem = "the server has ended the stream";
-  } catch (error) {
-    if (!controller.signal.aborted) mine.problem = /** @type {Error} */ (error).message;
-  }
-  mine.controller = null;
-  mine.isOpen = false;
-  page.changed();
+async function startTap(page, endpoint, past = { calls: [], number: 0, dropped: 0 }) {
+	stopTap();
+	const controller = new AbortController();
+	const { calls, number: known, dropped } = past;
+	/** @type {typeof tap} */
+	const mine = { endpoint, calls, number: known, dropped, problem: "", controller,
+		isOpen: false };
+	tap = mine;
+	page.changed();
+	const request = {
+		endpoint,
+		backends: filter.backend ? [filter.backend] : [],
+		statuses: filter.status ? [filter.status] : [],
+		shardKey: base64(filter.key),
+		shadows: filter.shadows,
+		callsPerSecond: 50,
+	};
+	try {
+		for await (const response of page.client.stream("Tap", request, controller.signal)) {
+			mine.isOpen = true;
+			mine.dropped += number(response.dropped);
+			if (response.call) {
+				mine.number += 1;
+				mine.calls.unshift({ number: mine.number, call: response.call });
+				mine.calls.length = Math.min(kept, mine.calls.length);
+			}
+			page.changed();
+		}
+		if (!controller.signal.aborted) mine.problem = "the server has ended the stream";
+	} catch (error) {
+		if (!controller.signal.aborted) mine.problem = /** @type {Error} */ (error).message;
+	}
+	mine.controller = null;
+	mine.isOpen = false;
+	page.changed();
 }
 
 /**
  * The time of day, to the millisecond.
  * @param {string | undefined} time
  */
-function clockTime(time) {
-  const at = new Date(time ?? "");
-  if (Number.isNaN(at.getTime())) return "–";
-  /** @param {number} value @param {number} digits */
-  const pad = (value, digits = 2) => String(value).padStart(digits, "0");
-  return `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.` +
-    pad(at.getMilliseconds(), 3);
-}
+const clockTime = (time) => clock(time).slice(11) +
+	(/\.\d{3}/.exec(time ?? "")?.[0] ?? ".000");
 
 /**
  * @param {string} id
@@ -95,39 +111,33 @@ function clockTime(time) {
  * @param {{number: number, call: any}[]} calls
  */
 function callsTable(id, names, calls) {
-  /** @param {any} call */
-  const attempts = (call) => (call.failedAttempts ?? []).map((/** @type {any} */ each) =>
-    `${each.replica || "handler"}: ${each.status || "not processed"} after ` +
-    latency(each.durationUs));
-  return h("div", { class: "scroll" }, h("table", { id, class: "stack" },
-    h("thead", null, h("tr", null, h("th", null, "time"), h("th", null, "status"), h("th", null,
-        "backend and replica"), h("th", { class: "number" }, "attempts"),
-      h("th", { class: "number" }, "duration"), h("th", { class: "number" }, "queue"),
-      h("th", { class: "number" }, "upstream"), h("th", { class: "number" }, "response"),
-      h("th", null, "method"), h("th", null, "trace"))),
-    h("tbody", null, calls.map(({ number: key, call }) => h("tr", { key: String(key) },
-      h("th", { scope: "row" }, h("time", { datetime: call.time ?? "" }, clockTime(call
-        .time))),
-      h("td", { "data-label": "status" }, h("span", {
-          class: call.status === "OK" ? "" : "problem level-2",
-        }, shown(call.status, 40)),
-        call.message ? h("span", { class: "quiet" }, " ", h("bdi", null, shown(call.message,
-          200))) : null),
-      h("td", { "data-label": "backend" }, call.backend ? backendLabel(names, call.backend) :
-        "–", call.shadow ? h("span", { class: "quiet" }, " shadow") : null,
-        call.replica ? h("span", { class: "code quiet" }, " ", h("bdi", null, shown(call
-          .replica, 128))) : null),
-      h("td", { class: "number", "data-label": "attempts", title: attempts(call).join("\n") },
-        count(call.attempts)),
-      h("td", { class: "number", "data-label": "duration" }, latency(call.durationUs)),
-      h("td", { class: "number", "data-label": "queue" }, latency(call.queueUs)),
-      h("td", { class: "number", "data-label": "upstream" }, latency(call.upstreamUs)),
-      h("td", { class: "number", "data-label": "response" }, latency(call.responseUs)),
-      h("td", { "data-label": "method", class: "code" }, h("bdi", null, shown(call.method,
-        200))),
-      h("td", { "data-label": "trace", class: "code" }, call.traceId ? h("a", {
-        href: `#/trace/${call.traceId}`, title: call.traceId }, call.traceId.slice(0, 8)) :
-        "–"))))));
+	/** @param {any} call */
+	const attempts = (call) => (call.failedAttempts ?? []).map((/** @type {any} */ each) =>
+		`${each.replica || "handler"}: ${each.status || "not processed"} after ` +
+		latency(each.durationUs));
+	return h("section", { class: "card" }, table({ id, label: "Calls" }, ["time", "status", "backend and replica", "#attempts",
+			"#duration", "#queue", "#upstream", "#response", "method", "trace"],
+		calls.map(({ number: key, call }) => h("tr", { key: String(key) },
+			h("th", { scope: "row" }, h("time", { datetime: call.time ?? "" }, call.time ? clockTime(call
+				.time) : "–")),
+			h("td", { "data-label": "status" }, h("span", {
+					class: call.status === "OK" ? "" : "problem level-2",
+				}, shown(call.status, 40)),
+				call.message ? dim(" ", text(call.message,
+					200)) : null),
+			h("td", { "data-label": "backend" }, call.backend ? backendLabel(names, call.backend) :
+				"–", call.shadow ? dim(" shadow") : null,
+				call.replica ? h("span", { class: "code quiet" }, " ", text(call
+					.replica, 128)) : null),
+			h("td", { class: "number", "data-label": "attempts", title: attempts(call).join("\n") },
+				count(call.attempts)),
+			cell("duration", latency(call.durationUs)), cell("queue", latency(call.queueUs)),
+			cell("upstream", latency(call.upstreamUs)), cell("response", latency(call.responseUs)),
+			h("td", { "data-label": "method", class: "code" }, text(call.method,
+				200)),
+			h("td", { "data-label": "trace", class: "code" }, call.traceId ? h("a", {
+				href: `#/trace/${call.traceId}`, title: call.traceId }, call.traceId.slice(0, 8)) :
+				"–")))));
 }
 
 /**
@@ -135,76 +145,76 @@ function callsTable(id, names, calls) {
  * @param {string} name of the endpoint; empty for none
  */
 export function callsPage(page, name) {
-  const { model } = page;
-  const names = [...model.endpoints.keys()].sort();
-  const endpoint = model.endpoints.get(name);
-  const may = name !== "" && model.may(name);
-  const isRunning = tap.controller !== null && tap.endpoint === name;
-  const listed = tap.endpoint === name ? tap.calls : [];
-  const backends = endpoint ? model.names(endpoint) : [];
-  /**
-   * @param {string} label
-   * @param {import("./dom.js").Loose} control
-   */
-  const field = (label, control) => h("label", { class: "field", key: label }, label, control);
-  /** @param {(value: string) => void} set */
-  const change = (set) => (/** @type {any} */ event) => {
-    set(event.target.value);
-    page.changed();
-  };
-  return [
-    h("div", { class: "title" }, h("h1", null, "Calls"), h("p", { class: "summary" },
-      "as they end on this server")),
-    h("form", {
-      class: "card calls",
-      id: "tap",
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        if (isRunning) {
-          stopTap();
-          page.changed();
-        } else {
-          startTap(page, name);
-        }
-      },
-    },
-      field("Endpoint", h("select", {
-        name: "endpoint",
-        value: name,
-        onchange: (/** @type {any} */ event) => {
-          stopTap();
-          location.hash = `#/calls/${encodeURIComponent(event.target.value)}`;
-        },
-      }, h("option", { value: "" }, "Select …"), names.map((each) => h("option", { key: each,
-        value: each }, shown(each, 128))))),
-      field("Backend", h("select", { name: "backend", value: filter.backend, disabled: isRunning,
-        onchange: change((value) => { filter.backend = value; }) },
-        h("option", { value: "" }, "all"), backends.map((each) => h("option", { key: each,
-          value: each }, shown(each, 128))))),
-      field("Status", h("select", { name: "status", value: filter.status, disabled: isRunning,
-        onchange: change((value) => { filter.status = value; }) },
-        h("option", { value: "" }, "all"), statuses.map((each) => h("option", { key: each,
-          value: each }, each)))),
-      field("Shard key", h("input", { type: "text", name: "key", value: filter.key, disabled: isRunning,
-        autocomplete: "off", spellcheck: "false",
-        oninput: change((value) => { filter.key = value; }) })),
-      h("label", { class: "check" }, h("input", { type: "checkbox", name: "shadows",
-        checked: filter.shadows, disabled: isRunning,
-        onchange: (/** @type {any} */ event) => { filter.shadows = event.target.checked;
-          page.changed(); } }), " Shadow copies"),
-      h("button", { type: "submit", class: "primary", disabled: !may }, isRunning ? "Stop" :
-        "Watch")),
-    name !== "" && !may ? h("p", { class: "quiet" },
-      "Watching calls needs the role operator for this endpoint.") : null,
-    tap.endpoint === name && tap.problem ? h("p", { class: "error", role: "alert" }, shown(tap
-      .problem)) : null,
-    tap.endpoint === name && (isRunning || listed.length > 0) ? h("p", { id: "tap-state",
-      class: "quiet" }, isRunning ? tap.isOpen ? "Watching. " : "Connecting … " : "Stopped. ",
-      plural(tap.number, "call"), tap.number > kept ? `, the latest ${kept} are shown` : "",
-      tap.dropped > 0 ? `, ${count(tap.dropped)} dropped by the server` : "") : null,
-    listed.length > 0 ? callsTable("calls", backends, listed) : null,
-    traceForm(""),
-  ];
+	const { model } = page;
+	const names = [...model.endpoints.keys()].sort(byName);
+	const endpoint = model.endpoints.get(name);
+	const may = name !== "" && model.may(name);
+	const isRunning = tap.controller !== null && tap.endpoint === name;
+	const listed = tap.endpoint === name ? tap.calls : [];
+	const backends = endpoint ? model.names(endpoint) : [];
+	const colours = endpoint ? model.palette(endpoint) : [];
+	/**
+	 * @param {string} label
+	 * @param {import("./dom.js").Loose} control
+	 */
+	const field = (label, control) => h("label", { class: "field", key: label }, label, control);
+	/** @param {(value: string) => void} set */
+	const change = (set) => (/** @type {any} */ event) => {
+		set(event.target.value);
+		page.changed();
+	};
+	return [
+		h("div", { class: "title" }, h("h1", null, "Calls"), h("p", { class: "summary" },
+			"as they end on this server")),
+		h("form", {
+			class: "card calls",
+			id: "tap",
+			onsubmit: (/** @type {Event} */ event) => {
+				event.preventDefault();
+				if (isRunning) {
+					stopTap();
+					page.changed();
+				} else {
+					startTap(page, name);
+				}
+			},
+		},
+			field("Endpoint", h("select", {
+				name: "endpoint",
+				value: name,
+				onchange: (/** @type {any} */ event) => {
+					stopTap();
+					location.hash = `#/calls/${encodeURIComponent(event.target.value)}`;
+				},
+			}, h("option", { value: "" }, "Select …"), names.map((each) => h("option", { key: each,
+				value: each }, shown(each, 128))))),
+			field("Backend", h("select", { name: "backend", value: filter.backend, disabled: isRunning,
+				onchange: change((value) => { filter.backend = value; }) },
+				h("option", { value: "" }, "all"), backends.map((each) => h("option", { key: each,
+					value: each }, shown(each, 128))))),
+			field("Status", h("select", { name: "status", value: filter.status, disabled: isRunning,
+				onchange: change((value) => { filter.status = value; }) },
+				h("option", { value: "" }, "all"), statuses.map((each) => h("option", { key: each,
+					value: each }, each)))),
+			field("Shard key", h("input", { type: "text", name: "key", value: filter.key, disabled: isRunning,
+				autocomplete: "off", spellcheck: "false",
+				oninput: change((value) => { filter.key = value; }) })),
+			h("label", { class: "check" }, h("input", { type: "checkbox", name: "shadows",
+				checked: filter.shadows, disabled: isRunning,
+				onchange: (/** @type {any} */ event) => { filter.shadows = event.target.checked;
+					page.changed(); } }), " Shadow copies"),
+			h("button", { type: "submit", class: "primary", disabled: !may }, isRunning ? "Stop" :
+				"Watch")),
+		name !== "" && !may ? quiet("Watching calls needs the role operator for this endpoint.") : null,
+		tap.endpoint === name && tap.problem ? h("p", { class: "error", role: "alert" }, shown(tap
+			.problem)) : null,
+		tap.endpoint === name && (isRunning || listed.length > 0) ? h("p", { id: "tap-state",
+			class: "quiet" }, isRunning ? tap.isOpen ? "Watching. " : "Connecting … " : "Stopped. ",
+			plural(tap.number, "call"), tap.number > kept ? `, the latest ${kept} are shown` : "",
+			tap.dropped > 0 ? `, ${count(tap.dropped)} dropped by the server` : "") : null,
+		listed.length > 0 ? callsTable("calls", colours, listed) : null,
+		traceForm(""),
+	];
 }
 
 // Traces.
@@ -214,24 +224,24 @@ let trace = { id: "", calls: null, problem: "" };
 
 /** @param {string} text */
 function traceID(text) {
-  const parts = text.trim().toLowerCase().split("-");
-  return (parts.length >= 4 ? parts[1] : parts[0]) ?? "";
+	const parts = text.trim().toLowerCase().split("-");
+	return (parts.length >= 4 ? parts[1] : parts[0]) ?? "";
 }
 
 /** @param {string} id */
 function traceForm(id) {
-  return h("form", {
-    class: "card calls",
-    id: "find-trace",
-    onsubmit: (/** @type {Event} */ event) => {
-      event.preventDefault();
-      const form = /** @type {HTMLFormElement} */ (event.target);
-      const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("trace"));
-      location.hash = `#/trace/${encodeURIComponent(traceID(input.value))}`;
-    },
-  }, h("label", { class: "field wide" }, "Trace id or traceparent", h("input", {
-    type: "text", name: "trace", autocomplete: "off", spellcheck: "false", required: true,
-    ...(id ? { placeholder: id } : {}) })), h("button", { type: "submit" }, "Find"));
+	return h("form", {
+		class: "card calls",
+		id: "find-trace",
+		onsubmit: (/** @type {Event} */ event) => {
+			event.preventDefault();
+			const form = /** @type {HTMLFormElement} */ (event.target);
+			const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("trace"));
+			location.hash = `#/trace/${encodeURIComponent(traceID(input.value))}`;
+		},
+	}, h("label", { class: "field wide" }, "Trace id or traceparent", h("input", {
+		type: "text", name: "trace", autocomplete: "off", spellcheck: "false", required: true,
+		...(id ? { placeholder: id } : {}) })), h("button", { type: "submit" }, "Find"));
 }
 
 /**
@@ -240,16 +250,16 @@ function traceForm(id) {
  * @param {string} id
  */
 export async function readTrace(page, id) {
-  if (trace.id !== id) trace = { id, calls: null, problem: "" };
-  const mine = trace;
-  try {
-    const response = await page.client.call("GetTrace", { traceId: id });
-    mine.calls = response.calls ?? [];
-    mine.problem = "";
-  } catch (error) {
-    mine.problem = /** @type {Error} */ (error).message;
-  }
-  page.changed();
+	if (trace.id !== id) trace = { id, calls: null, problem: "" };
+	const mine = trace;
+	try {
+		const response = await page.client.call("GetTrace", { traceId: id });
+		mine.calls = response.calls ?? [];
+		mine.problem = "";
+	} catch (error) {
+		mine.problem = /** @type {Error} */ (error).message;
+	}
+	page.changed();
 }
 
 /**
@@ -257,20 +267,19 @@ export async function readTrace(page, id) {
  * @param {string} id
  */
 export function tracePage(page, id) {
-  const found = trace.id === id ? trace : { calls: null, problem: "" };
-  const calls = found.calls ?? [];
-  const endpoint = page.model.endpoints.get(calls[0]?.endpoint);
-  const names = endpoint ? page.model.names(endpoint) : [];
-  return [
-    h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/calls" }, "Calls"),
-      " / trace"),
-    h("div", { class: "title" }, h("h1", null, "Trace"), h("p", { class: "quiet code" }, h("bdi",
-      null, shown(id, 64)))),
-    found.problem ? h("p", { class: "error", role: "alert" }, shown(found.problem)) :
-    found.calls === null ? h("p", { class: "quiet" }, "Reading …") :
-    calls.length === 0 ? h("p", { id: "no-trace" },
-      "This server has no call of this trace. It keeps only the latest calls that belong to a trace.") :
-    callsTable("trace", names, calls.map((call, index) => ({ number: index, call }))),
-    traceForm(id),
-  ];
+	const found = trace.id === id ? trace : { calls: null, problem: "" };
+	const calls = found.calls ?? [];
+	const endpoint = page.model.endpoints.get(calls[0]?.endpoint);
+	const names = endpoint ? page.model.palette(endpoint) : [];
+	return [
+		h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/calls" }, "Calls"),
+			" / trace"),
+		h("div", { class: "title" }, h("h1", null, "Trace"), h("p", { class: "quiet code" }, text(id, 64))),
+		found.problem ? h("p", { class: "error", role: "alert" }, shown(found.problem)) :
+		found.calls === null ? quiet("Reading …") :
+		calls.length === 0 ? h("p", { id: "no-trace" },
+			"This server has no call of this trace. It keeps only the latest calls that belong to a trace.") :
+		callsTable("trace", names, calls.map((call, index) => ({ number: index, call }))),
+		traceForm(id),
+	];
 }

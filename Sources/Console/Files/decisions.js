@@ -1,10 +1,12 @@
 // The actions of rollouts and the freeze of changes. Each one opens a dialog with a dry run.
 
-import { field, otherBackends } from "./actions.js";
+import { backendBox, box, check, field, otherBackends } from "./actions.js";
 import { open } from "./dialog.js";
 import { h } from "./dom.js";
-import { number, rate, seconds, shown, span, weight } from "./format.js";
+import { clock, number, rate, seconds, serverTime, shown, span, weight,
+	zone } from "./format.js";
 import { splitBar } from "./plots.js";
+import { cell, quiet, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -14,98 +16,75 @@ import { splitBar } from "./plots.js";
  * @param {any} endpoint
  */
 export function startRollout(page, endpoint) {
-  const names = [...page.model.backends.keys()].sort();
-  const main = [...(endpoint.weights ?? [])].sort((a, b) => (b.weight ?? 0) - (a.weight ?? 0))[0]
-    ?.backend;
-  let candidate = otherBackends(page, endpoint)[0] ?? names.find((each) => each !== main) ?? "";
-  let steps = "5%, 25%, 50%, 100%";
-  let gates = "";
-  let minimum = "60";
-  let approval = false;
-  const words = (/** @type {string} */ text) => text.split(",").map((each) => each.trim()).filter(
-    Boolean);
-  open(page, {
-    title: `Start a rollout of ${endpoint.name}`,
-    confirm: "Start rollout",
-    method: "StartRollout",
-    fields: (redo) => [
-      field("Candidate", h("select", {
-        name: "candidate",
-        value: candidate,
-        onchange: (/** @type {any} */ event) => { candidate = event.target.value;
-          redo(); },
-      }, names.map((each) => h("option", { value: each, key: each }, each)))),
-      field("Steps", h("input", {
-        type: "text",
-        name: "steps",
-        value: steps,
-        spellcheck: "false",
-        oninput: (/** @type {any} */ event) => { steps = event.target.value;
-          redo(); },
-      })),
-      field("Gates (empty for errors<1.5x, p99<1.5x, codes<2x)", h("input", {
-        type: "text",
-        name: "gates",
-        value: gates,
-        spellcheck: "false",
-        oninput: (/** @type {any} */ event) => { gates = event.target.value;
-          redo(); },
-      })),
-      field("Least seconds of each step", h("input", {
-        type: "number",
-        name: "minimum",
-        min: 1,
-        value: minimum,
-        oninput: (/** @type {any} */ event) => { minimum = event.target.value;
-          redo(); },
-      })),
-      h("label", { class: "check" }, h("input", {
-        type: "checkbox",
-        name: "approval",
-        onchange: (/** @type {any} */ event) => { approval = event.target.checked;
-          redo(); },
-      }), " Each step waits for an approval"),
-    ],
-    request: () => candidate === "" ? null : {
-      endpoint: endpoint.name,
-      plan: {
-        candidate,
-        steps: words(steps),
-        gates: words(gates),
-        approval,
-        ...(number(minimum) > 0 ? { minimum: `${number(minimum)}s` } : {}),
-      },
-    },
-    preview: (response) => [
-      h("p", { class: "quiet" },
-        `Based on ${rate(response.requestsPerSecond ?? 0)} requests per second and ` +
-        `${weight(response.errorShare ?? 0)} errors.`),
-      h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, h("th",
-            null, "step"),
-          h("th", { class: "number" }, "keys that move"), h("th", { class: "number" },
-            "time to proof"))),
-        h("tbody", null, (response.preview ?? []).map((/** @type {any} */ step) => h(
-          "tr", { key: step.step },
-          h("th", { scope: "row" }, step.step), h("td", { class: "number" }, weight(step
-            .movedShare)),
-          h("td", { class: "number" }, step.timeToProof ? span(seconds(step
-            .timeToProof)) : "not at this step")))))),
-    ],
-  });
+	const weighted = (endpoint.weights ?? []).filter((/** @type {any} */ each) => each.weight > 0);
+	const names = otherBackends(page, { weights: weighted });
+	let candidate = "";
+	let steps = "5%, 25%, 50%, 100%";
+	let gates = "";
+	let minimum = "60";
+	let approval = false;
+	const words = (/** @type {string} */ text) => text.replaceAll(" ", "").split(",").filter(Boolean);
+	open(page, {
+		title: `Start a rollout of ${endpoint.name}`,
+		confirm: "Start rollout",
+		method: "StartRollout",
+		fields: (redo) => [
+			backendBox("Candidate", { name: "candidate", value: candidate }, names, (value) => {
+				candidate = value;
+				redo();
+			}),
+			box("Steps", { type: "text", name: "steps", value: steps, spellcheck: "false" }, (value) => {
+				steps = value;
+				redo();
+			}),
+			box("Gates (empty for errors<1.5x, p99<1.5x, codes<2x)", { type: "text", name: "gates",
+				value: gates, spellcheck: "false" }, (value) => {
+				gates = value;
+				redo();
+			}),
+			box("Least seconds of each step", { type: "number", name: "minimum", min: 1,
+				value: minimum }, (value) => {
+				minimum = value;
+				redo();
+			}),
+			check("Each step waits for an approval", "approval", (is) => { approval = is;
+				redo(); }),
+		],
+		incomplete: () => "Select the candidate: the backend that shall receive the requests.",
+		request: () => candidate === "" ? null : {
+			endpoint: endpoint.name,
+			plan: {
+				candidate,
+				steps: words(steps),
+				gates: words(gates),
+				approval,
+				...(number(minimum) > 0 ? { minimum: `${number(minimum)}s` } : {}),
+			},
+		},
+		preview: (response) => [
+			quiet(`Based on ${rate(response.requestsPerSecond ?? 0)} requests per second and ` +
+				`${weight(response.errorShare ?? 0)} errors.`),
+			table({ label: "Steps", class: "" }, ["step", "#keys that move", "#time to proof"], (response
+				.preview ?? []).map((/** @type {any} */ step) => h("tr", { key: step.step },
+				h("th", { scope: "row" }, step.step), cell("keys that move", weight(step.movedShare)),
+				cell("time to proof", step.timeToProof ? span(seconds(step.timeToProof)) :
+					"not at this step")))),
+		],
+	});
 }
 
 /** @type {Record<string, {title: string, confirm: string, danger?: boolean, text: string}>} */
 const decisions = {
-  PauseRollout: { title: "Pause the rollout", confirm: "Pause",
-    text: "All automatic changes stop; the weights stay." },
-  ResumeRollout: { title: "Resume the rollout", confirm: "Resume",
-  text: "The rollout continues." },
-  AdvanceRollout: { title: "Advance the rollout", confirm: "Advance",
-    text: "The next step begins, complete or not." },
-  PromoteRollout: { title: "Promote the candidate", confirm: "Promote", danger: true,
-    text: "All requests are routed to the candidate at once, without more evidence." },
-  AbortRollout: { title: "Abort the rollout", confirm: "Abort", danger: true,
-    text: "The weights return to those before the rollout." },
+	PauseRollout: { title: "Pause the rollout", confirm: "Pause",
+		text: "All automatic changes stop; the weights stay." },
+	ResumeRollout: { title: "Resume the rollout", confirm: "Resume",
+	text: "The rollout continues." },
+	AdvanceRollout: { title: "Advance the rollout", confirm: "Advance",
+		text: "The next step begins, complete or not." },
+	PromoteRollout: { title: "Promote the candidate", confirm: "Promote", danger: true,
+		text: "All requests are routed to the candidate at once, without more evidence." },
+	AbortRollout: { title: "Abort the rollout", confirm: "Abort", danger: true,
+		text: "The weights return to those before the rollout." },
 };
 
 /**
@@ -115,53 +94,49 @@ const decisions = {
  * @param {string} method
  */
 export function decide(page, endpoint, method) {
-  const decision = decisions[method];
-  if (!decision) return;
-  const rollout = page.model.rollouts.get(endpoint.name) ?? {};
-  let choice = "adopt";
-  let isImmediate = false;
-  const needsChoice = method === "ResumeRollout" && rollout.pause === "other_change";
-  open(page, {
-    title: `${decision.title} of ${endpoint.name}`,
-    confirm: decision.confirm,
-    method,
-    danger: decision.danger === true,
-    fields: (redo) => [
-      needsChoice ? field("The weights were changed by another actor", h("select", {
-          name: "choice",
-          value: choice,
-          onchange: (/** @type {any} */ event) => { choice = event.target.value;
-            redo(); },
-        }, h("option", { value: "adopt" }, "continue from the present weights"),
-        h("option", { value: "restore" }, "set the weights of the step again"))) : null,
-      method === "AbortRollout" && (rollout.plan?.abort ?? "").startsWith("ramp") ? h(
-      "label", { class: "check" }, h("input", {
-        type: "checkbox",
-        name: "immediate",
-        onchange: (/** @type {any} */ event) => { isImmediate = event.target.checked;
-          redo(); },
-      }), " At once, without the ramp of the plan") : null,
-    ],
-    request: () => ({
-      endpoint: endpoint.name,
-      ...(needsChoice ? {
-        [choice]: true } : {}),
-      ...(isImmediate ? { immediate: true } : {}),
-    }),
-    preview: (next) => {
-      const baseline = rollout.baseline ?? [];
-      return [
-        h("p", null, decision.text),
-        h("p", null,
-          `The weight of ${rollout.plan?.candidate}: now ${weight(rollout.weight)}, then `,
-          h("b", null, weight(next.weight)), "."),
-        method === "AbortRollout" && baseline.length > 0 ?
-        [h("p", { class: "quiet" }, "The weights before the rollout:"), splitBar(page.model
-          .names(endpoint), baseline)] : null,
-        next.reason ? h("p", { class: "quiet" }, shown(next.reason)) : null,
-      ];
-    },
-  });
+	const decision = decisions[method];
+	if (!decision) return;
+	const rollout = page.model.rollouts.get(endpoint.name) ?? {};
+	let choice = "adopt";
+	let isImmediate = false;
+	const needsChoice = method === "ResumeRollout" && rollout.pause === "other_change";
+	open(page, {
+		title: `${decision.title} of ${endpoint.name}`,
+		confirm: decision.confirm,
+		method,
+		danger: decision.danger === true,
+		fields: (redo) => [
+			needsChoice ? field("The weights were changed by another actor", h("select", {
+					name: "choice",
+					value: choice,
+					onchange: (/** @type {any} */ event) => { choice = event.target.value;
+						redo(); },
+				}, h("option", { value: "adopt" }, "continue from the present weights"),
+				h("option", { value: "restore" }, "set the weights of the step again"))) : null,
+			method === "AbortRollout" && (rollout.plan?.abort ?? "").startsWith("ramp") ?
+			check("At once, without the ramp of the plan", "immediate", (is) => { isImmediate = is;
+				redo(); }) : null,
+		],
+		request: () => ({
+			endpoint: endpoint.name,
+			...(needsChoice ? {
+				[choice]: true } : {}),
+			...(isImmediate ? { immediate: true } : {}),
+		}),
+		preview: (next) => {
+			const baseline = rollout.baseline ?? [];
+			return [
+				h("p", null, decision.text),
+				h("p", null,
+					`The weight of ${rollout.plan?.candidate}: now ${weight(rollout.weight)}, then `,
+					h("b", null, weight(next.weight)), "."),
+				method === "AbortRollout" && baseline.length > 0 ?
+				[quiet("The weights before the rollout:"), splitBar(page.model
+					.palette(endpoint), baseline)] : null,
+				next.reason ? quiet(shown(next.reason)) : null,
+			];
+		},
+	});
 }
 
 /**
@@ -169,42 +144,36 @@ export function decide(page, endpoint, method) {
  * @param {Page} page
  */
 export function setFreeze(page) {
-  const isFrozen = Boolean(page.model.frozen?.freeze);
-  let reason = "";
-  let minutes = "60";
-  open(page, {
-    title: isFrozen ? "End the freeze" : "Freeze all changes",
-    confirm: isFrozen ? "End freeze" : "Freeze",
-    method: "SetFreeze",
-    danger: !isFrozen,
-    fields: (redo) => isFrozen ? null : [
-      field("Reason (required)", h("input", {
-        type: "text",
-        name: "reason",
-        maxlength: 500,
-        value: reason,
-        oninput: (/** @type {any} */ event) => { reason = event.target.value;
-          redo(); },
-      })),
-      field("Minutes (empty: until an admin ends it)", h("input", {
-        type: "number",
-        name: "minutes",
-        min: 1,
-        max: 500_000,
-        value: minutes,
-        oninput: (/** @type {any} */ event) => { minutes = event.target.value;
-          redo(); },
-      })),
-    ],
-    request: () => {
-      if (isFrozen) return { frozen: false };
-      if (reason.trim() === "") return null;
-      const until = number(minutes) > 0 ? { until: new Date(Date.now() + number(minutes) *
-          60_000).toISOString() } : {};
-      return { frozen: true, reason, ...until };
-    },
-    preview: () => h("p", null, isFrozen ? "The server accepts changes again." :
-      "The server rejects all changes except rollbacks, pauses and aborts of rollouts, and the end of the freeze."
-      ),
-  });
+	const isFrozen = Boolean(page.model.freeze);
+	let reason = "";
+	let minutes = "60";
+	// The whole minutes, so that the time stays while the user reads it.
+	const end = () => new Date(Math.ceil(serverTime() / 60_000 + number(minutes)) * 60_000)
+		.toISOString();
+	open(page, {
+		title: isFrozen ? "End the freeze" : "Freeze all changes",
+		confirm: isFrozen ? "End freeze" : "Freeze",
+		method: "SetFreeze",
+		danger: !isFrozen,
+		fields: (redo) => isFrozen ? null : [
+			box("Reason (required)", { type: "text", name: "reason", maxlength: 500, value: reason },
+				(value) => { reason = value;
+					redo(); }),
+			box("Minutes (empty: until an admin ends it)", { type: "number", name: "minutes", min: 1,
+				max: 500_000, value: minutes }, (value) => { minutes = value;
+				redo(); }),
+		],
+		request: () => {
+			if (isFrozen) return { frozen: false };
+			if (reason.trim() === "") return null;
+			if (minutes !== "" && !(number(minutes) >= 1 && number(minutes) <= 500_000)) return null;
+			const until = minutes ? { until: end() } : {};
+			return { frozen: true, reason, ...until };
+		},
+		incomplete: () => "Enter the reason, and minutes from 1 to 500000 or none.",
+		preview: () => h("p", null, isFrozen ? "The server accepts changes again." :
+			"The server rejects all changes except rollbacks, kept weights, pauses and aborts of rollouts, " +
+			(minutes ? `until ${clock(end())} (${zone()}).` : "until an admin ends the freeze.")
+			),
+	});
 }

@@ -1,8 +1,10 @@
 // Actions: a dialog with the input, the result of a dry run, and a comment. Nothing changes before
 // the user confirms what the dry run shows.
 
+import { CallError } from "./api.js";
 import { h, render } from "./dom.js";
 import { number, percent, shown } from "./format.js";
+import { dim, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dom.js").Loose} Loose */
 /**
@@ -17,6 +19,8 @@ import { number, percent, shown } from "./format.js";
  * @property {boolean} [hasDryRun] false for a method without `validate_only`
  * @property {(response: any) => Loose} preview what the dry run states
  * @property {(response: any) => string | null} [refuse] why the user should not confirm
+ * @property {string} [hint] what to do if the dry run fails
+ * @property {() => string} [incomplete] what the user has to enter, if the input is not complete
  */
 
 /** @typedef {{client: import("./api.js").Client, model: import("./model.js").Model,
@@ -24,9 +28,53 @@ import { number, percent, shown } from "./format.js";
  *  learn: (revision: number) => void}} Page */
 
 const pauseMilliseconds = 150;
+// How often a dry run, and a change, are repeated because of other changes.
+const mostChecks = 20;
+const mostAttempts = 5;
 
-/** Methods that a freeze does not reject. */
-const notFrozen = new Set(["Rollback", "PauseRollout", "AbortRollout", "SetFreeze"]);
+/** Methods that a freeze does not reject; a test compares them with the server. */
+const notFrozen = new Set([
+	"Rollback", "PauseRollout", "AbortRollout", "ConfirmTraffic", "SetFreeze", "ResetShadowReport",
+]);
+
+/** @param {unknown} error */
+const isAborted = (error) => error instanceof CallError && error.code === "aborted";
+
+/** What the dialogs call the fields of requests. */
+const labels = /** @type {const} */ ([
+	[/^note\.comment\b/, "Comment"], [/^rate_limit\.requests_per_second\b/, "Requests per second"],
+	[/^rate_limit\.burst\b/, "Burst"], [/^plan\.steps\b(\[\d+\])?/, "Steps"],
+	[/^plan\.gates\b(\[\d+\])?/, "Gates"], [/ with override_rollout \(--override-rollout\)/, ""],
+]);
+
+/** @param {unknown} error */
+const messageOf = (error) => labels.reduce((message, [pattern, label]) => message.replace(pattern,
+	label), error instanceof Error ? error.message : String(error));
+
+/**
+ * The open dialog.
+ * @type {{refresh: () => void, close: () => void} | null}
+ */
+let opened = null;
+
+/** Repeats the dry run of the open dialog if what it is about may have changed. */
+export const refreshDialog = () => opened?.refresh();
+
+export const closeDialog = () => opened?.close();
+
+/**
+ * What a dry run states, without the figures that change by themselves and the revision, to which
+ * changes of other objects add.
+ * @param {any} response
+ */
+const outcome = (response) => JSON.stringify(response, (name, value) => passing.has(name) ?
+	undefined : value);
+const passing = new Set([
+	"revision", "requests", "requestsPerSecond", "errorShare", "timeToProof", "gates", "inPhase",
+	"logFailure", "reason",
+]);
+
+const pause = () => new Promise((resolve) => { setTimeout(resolve, pauseMilliseconds); });
 
 /**
  * Shows the dialog of an action.
@@ -34,153 +82,192 @@ const notFrozen = new Set(["Rollback", "PauseRollout", "AbortRollout", "SetFreez
  * @param {Action} action
  */
 export function open(page, action) {
-  const { client, model } = page;
-  const dialog = document.createElement("dialog");
-  const opener = /** @type {HTMLElement | null} */ (document.activeElement);
-  let comment = "";
-  /** @type {any} */
-  let result = null;
-  /** The revision that the dry run saw. */
-  let revision = 0;
-  let problem = "";
-  let isBusy = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  let generation = 0;
+	const { client, model } = page;
+	const dialog = document.createElement("dialog");
+	const opener = /** @type {HTMLElement | null} */ (document.activeElement);
+	let comment = "";
+	/** @type {any} */
+	let result = null;
+	/** The revision that the dry run saw. */
+	let revision = 0;
+	let problem = "";
+	let isBusy = false;
+	/** @type {ReturnType<typeof setTimeout> | undefined} */
+	let timer;
+	let generation = 0;
+	let checks = 0;
+	/** What the dry run is about: the state after a connection, and the endpoint. */
+	const subject = () => {
+		const name = /** @type {any} */ (action.request())?.endpoint ?? "";
+		return `${model.snapshots} ${model.endpoints.get(name)?.revision ?? ""}`;
+	};
+	let checked = subject();
 
-  const hasDryRun = action.hasDryRun !== false;
+	const hasDryRun = action.hasDryRun !== false;
 
-  /** @param {boolean} validateOnly */
-  const send = (validateOnly) => {
-    const request = action.request();
-    if (!request) return null;
-    if (!hasDryRun) return client.call(action.method, request);
-    return client.call(action.method, {
-      ...request,
-      validateOnly,
-      expectedRevision: String(validateOnly ? model.revision : revision),
-      note: { comment },
-    });
-  };
+	/**
+	 * @param {boolean} validateOnly
+	 * @param {number} expected the revision that the change is made at
+	 */
+	const send = (validateOnly, expected) => {
+		const request = action.request();
+		if (!request) return null;
+		if (!hasDryRun) return client.call(action.method, request);
+		return client.call(action.method, {
+			...request,
+			validateOnly,
+			expectedRevision: String(expected),
+			note: { comment },
+		});
+	};
 
-  const check = async () => {
-    const own = ++generation;
-    problem = "";
-    const seen = model.revision;
-    if (!hasDryRun) {
-      result = action.request() ? {} : null;
-      draw();
-      return;
-    }
-    try {
-      const answer = await send(true);
-      if (own !== generation) return;
-      result = answer;
-      revision = seen;
-    } catch (error) {
-      if (own !== generation) return;
-      result = null;
-      if (/** @type {any} */ (error).code === "aborted") {
-        // The page has not yet received a change.
-        timer = setTimeout(check, pauseMilliseconds);
-        return;
-      }
-      problem = error instanceof Error ? error.message : String(error);
-    }
-    draw();
-  };
+	const check = async () => {
+		const own = ++generation;
+		problem = "";
+		const seen = model.revision;
+		checked = subject();
+		if (!hasDryRun) {
+			result = action.request() ? {} : null;
+			draw();
+			return;
+		}
+		try {
+			const answer = await send(true, seen);
+			if (own !== generation) return;
+			result = answer;
+			revision = seen;
+			checks = 0;
+		} catch (error) {
+			if (own !== generation) return;
+			result = null;
+			checks += 1;
+			if (isAborted(error) && checks < mostChecks) {
+				// The page has not yet received a change.
+				timer = setTimeout(check, pauseMilliseconds);
+				return;
+			}
+			problem = isAborted(error) ? "The server makes changes faster than this page receives them." :
+				messageOf(error);
+		}
+		draw();
+	};
 
-  const redo = () => {
-    result = null;
-    generation += 1;
-    draw();
-    clearTimeout(timer);
-    timer = setTimeout(check, pauseMilliseconds);
-  };
+	const redo = () => {
+		result = null;
+		generation += 1;
+		checks = 0;
+		draw();
+		clearTimeout(timer);
+		timer = setTimeout(check, pauseMilliseconds);
+	};
 
-  const confirm = async () => {
-    if (!result || isBusy || refused()) return;
-    isBusy = true;
-    problem = "";
-    draw();
-    try {
-      const answer = await send(false);
-      dialog.close();
-      page.note(
-        `Done: ${action.title}${answer?.revision ? ` (revision ${number(answer.revision)})` : ""}`
-        );
-    } catch (error) {
-      isBusy = false;
-      const code = /** @type {any} */ (error).code;
-      await check();
-      problem = code === "aborted" ?
-        "Another change was made since the dry run. Check its new result, then confirm again." :
-        error instanceof Error ? error.message : String(error);
-      draw();
-    }
-    page.changed();
-  };
+	/**
+	 * Makes the change that the dry run has shown. After a change of another object, the dry run has
+	 * the same result, and the user does not need to look again.
+	 */
+	const commit = async () => {
+		const agreed = outcome(result);
+		for (let attempt = 1;; attempt += 1) {
+			try {
+				return await send(false, revision);
+			} catch (error) {
+				if (!isAborted(error) || attempt === mostAttempts) throw error;
+				const before = revision;
+				await check();
+				while (result === null && problem === "" && dialog.isConnected) await pause();
+				if (result === null || revision === before || outcome(result) !== agreed) throw error;
+			}
+		}
+	};
 
-  /** Why the user should not confirm. A dry run is accepted during a freeze. */
-  const refused = () => {
-    const freeze = notFrozen.has(action.method) ? null : model.frozen?.freeze;
-    if (freeze) return `Changes are frozen by ${shown(freeze.author, 60)}: ${shown(freeze.reason, 300)}`;
-    return action.refuse?.(result) ?? null;
-  };
+	const confirm = async () => {
+		if (!result || isBusy || refused()) return;
+		isBusy = true;
+		problem = "";
+		draw();
+		try {
+			const answer = await commit();
+			dialog.close();
+			page.note(
+				`Done: ${action.title}${answer?.revision ? ` (revision ${number(answer.revision)})` : ""}`
+				);
+		} catch (error) {
+			isBusy = false;
+			if (!isAborted(error)) await check();
+			if (!isAborted(error)) problem = messageOf(error);
+			else if (problem === "") problem =
+				"Another change was made since the dry run. Check its new result, then confirm again.";
+			draw();
+		}
+		page.changed();
+	};
 
-  const draw = () => {
-    const refusal = result ? refused() : null;
-    render(dialog, h("form", {
-        onsubmit: (/** @type {Event} */ event) => { event.preventDefault();
-          confirm(); },
-      },
-      h("h2", { id: "dialog-title" }, action.title),
-      action.fields?.(redo),
-      h("section", { class: "preview", "aria-live": "polite", "aria-busy": !result && !
-          problem },
-        h("h3", null, hasDryRun ? "What this does (dry run)" : "What this does"),
-        result ? action.preview(result) : problem ? null : h("p", { class: "quiet" },
-          "Asking the server …"),
-        result ? warnings(result) : null,
-        refusal ? h("p", { class: "error" }, refusal) : null,
-        problem ? h("p", { class: "error", role: "alert" }, shown(problem, 1000)) : null),
-      hasDryRun ? h("label", { class: "field" }, "Comment for the history",
-        h("textarea", {
-          rows: 2,
-          maxlength: 1000,
-          name: "comment",
-          placeholder: "Why?",
-          oninput: (/** @type {any} */ event) => { comment = event.target.value; },
-        })) : null,
-      h("div", { class: "buttons" },
-        h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
-        h("button", {
-          type: "submit",
-          class: action.danger ? "danger" : "primary",
-          disabled: !result || isBusy || Boolean(refusal),
-        }, action.confirm))));
-  };
+	/** Why the user should not confirm. A dry run is accepted during a freeze. */
+	const refused = () => {
+		const freeze = notFrozen.has(action.method) ? null : model.freeze;
+		if (freeze) return `Changes are frozen by ${shown(freeze.author, 60)}: ${shown(freeze.reason, 300)}`;
+		return action.refuse?.(result) ?? null;
+	};
 
-  dialog.setAttribute("aria-labelledby", "dialog-title");
-  dialog.addEventListener("close", () => {
-    // A check that is running does not start another one.
-    generation += 1;
-    clearTimeout(timer);
-    dialog.remove();
-    if (opener?.isConnected) opener.focus();
-  });
-  document.body.append(dialog);
-  draw();
-  dialog.showModal();
-  check();
+	const draw = () => {
+		const refusal = result ? refused() : null;
+		render(dialog, h("form", {
+				onsubmit: (/** @type {Event} */ event) => { event.preventDefault();
+					confirm(); },
+			},
+			h("h2", { id: "dialog-title" }, action.title),
+			action.fields?.(redo),
+			h("section", { class: "preview", "aria-live": "polite", "aria-busy": !result && !
+					problem },
+				h("h3", null, hasDryRun ? "What this does (dry run)" : "What this does"),
+				result ? action.preview(result) : problem ? null : quiet(action.request() ? "Asking the server …" :
+					action.incomplete?.() ?? "Complete the input above."),
+				result ? warnings(result) : null,
+				refusal ? h("p", { class: "error" }, refusal) : null,
+				problem ? h("p", { class: "error", role: "alert" }, shown(problem, 1000)) : null,
+				problem && action.hint ? quiet(shown(action.hint)) : null),
+			hasDryRun ? h("label", { class: "field" }, "Comment for the history",
+				h("textarea", {
+					rows: 2,
+					maxlength: 1000,
+					name: "comment",
+					placeholder: "Why?",
+					oninput: (/** @type {any} */ event) => { comment = event.target.value; },
+				})) : null,
+			h("div", { class: "buttons" },
+				h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
+				h("button", {
+					type: "submit",
+					class: action.danger ? "danger" : "primary",
+					disabled: !result || isBusy || Boolean(refusal),
+				}, action.confirm))));
+	};
+
+	dialog.setAttribute("aria-labelledby", "dialog-title");
+	dialog.addEventListener("close", () => {
+		// A check that is running does not start another one.
+		generation += 1;
+		clearTimeout(timer);
+		dialog.remove();
+		opened = null;
+		if (opener?.isConnected) opener.focus();
+	});
+	opened = {
+		refresh: () => { if (!isBusy && hasDryRun && checked !== subject()) redo(); },
+		close: () => dialog.close(),
+	};
+	document.body.append(dialog);
+	draw();
+	dialog.showModal();
+	check();
 }
 
 /** @param {any} response */
 function warnings(response) {
-  const texts = response.warnings ?? [];
-  return texts.length === 0 ? null :
-    h("ul", { class: "warnings" }, texts.map((/** @type {string} */ text) => h("li", null, shown(
-      text))));
+	const texts = response.warnings ?? [];
+	return texts.length === 0 ? null :
+		h("ul", { class: "warnings" }, texts.map((/** @type {string} */ text) => h("li", null, shown(
+			text))));
 }
 
 /**
@@ -188,8 +275,8 @@ function warnings(response) {
  * @param {number} share
  */
 export function movedText(share) {
-  return h("p", { class: "moved-share" }, h("b", null, percent(share)),
-    " of all shard keys move to another backend.");
+	return h("p", { class: "moved-share" }, h("b", null, percent(share)),
+		" of all shard keys move to another backend.");
 }
 
 /**
@@ -197,25 +284,29 @@ export function movedText(share) {
  * @param {any[]} changes
  */
 export function changesTable(changes) {
-  if (changes.length === 0) return h("p", null, "Nothing differs.");
-  /** @type {Record<string, string>} */
-  const words = { CHANGE_ACTION_ADD: "add", CHANGE_ACTION_CHANGE: "change",
-    CHANGE_ACTION_REMOVE: "remove" };
-  return h("div", { class: "changes" }, changes.map((change) => h(
-    "section", { key: `${change.kind} ${change.name}` },
-    h("h4", null, h("span", { class: `tag ${words[change.action] ?? ""}` }, words[change
-        .action] ?? "?"),
-      ` ${change.kind} `, h("bdi", null, shown(change.name)),
-      change.movedShare > 0 ? h("span", { class: "quiet" },
-        ` · ${percent(change.movedShare)} of its keys move`) : null),
-    change.action !== "CHANGE_ACTION_CHANGE" && change.description ?
-    h("p", { class: "quiet" }, shown(change.description)) : null,
-    (change.fields ?? []).length > 0 ? h("div", { class: "scroll" }, h("table", null,
-      h("thead", null, h("tr", null, h("th", null, "field"), h("th", null, "before"), h(
-        "th", null, "after"))),
-      h("tbody", null, change.fields.map((/** @type {any} */ field) => h("tr", { key: field
-            .field },
-        h("th", { scope: "row", class: "code" }, shown(field.field)),
-        h("td", { class: "code before" }, shown(field.before)),
-        h("td", { class: "code after" }, shown(field.after))))))) : null)));
+	if (changes.length === 0) return h("p", null, "Nothing differs.");
+	/** @type {Record<string, string>} */
+	const words = { CHANGE_ACTION_ADD: "add", CHANGE_ACTION_CHANGE: "change",
+		CHANGE_ACTION_REMOVE: "remove" };
+	return h("div", { class: "changes" }, changes.map((change) => h(
+		"section", { key: `${change.kind} ${change.name}` },
+		h("h4", null, h("span", { class: `tag ${words[change.action] ?? ""}` }, words[change
+				.action] ?? "?"),
+			` ${change.kind} `, text(change.name),
+			change.movedShare > 0 ? dim(` · ${percent(change.movedShare)} of its keys move`) : null),
+		change.action !== "CHANGE_ACTION_CHANGE" && change.description ?
+		quiet(shown(change.description)) : null,
+		(change.fields ?? []).length > 0 ? table({ label: `Changes of ${change.name}` }, ["field",
+				"before", "after"], change.fields.map((/** @type {any} */ field) => h(
+			"tr", { key: field.field },
+			h("th", { scope: "row", class: "code" }, shown(field.field)),
+			h("td", { class: "code before", "data-label": "before" }, rounded(field.before)),
+			h("td", { class: "code after", "data-label": "after" }, rounded(field.after))))) : null)));
 }
+
+/**
+ * A value of a field; a number without the noise of its binary form.
+ * @param {string | undefined} value
+ */
+const rounded = (value) => shown(/^\d+\.\d{9,}$/.test(value ?? "") ? Number(Number(value).toFixed(9)) :
+	value);

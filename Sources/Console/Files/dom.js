@@ -15,13 +15,13 @@ const svgNamespace = "http://www.w3.org/2000/svg";
  * @returns {Child[]}
  */
 function flatten(loose, into) {
-  for (const child of loose) {
-    if (child === null || child === undefined || child === false || child === "") continue;
-    if (typeof child === "number") into.push(String(child));
-    else if (typeof child === "string" || "tag" in child) into.push(child);
-    else flatten(child, into);
-  }
-  return into;
+	for (const child of loose) {
+		if (child === null || child === undefined || child === false || child === "") continue;
+		if (typeof child === "number") into.push(String(child));
+		else if (typeof child === "string" || "tag" in child) into.push(child);
+		else flatten(child, into);
+	}
+	return into;
 }
 
 /**
@@ -33,8 +33,8 @@ function flatten(loose, into) {
  * @returns {VNode}
  */
 export function h(tag, props, ...children) {
-  const { key, ...rest } = props ?? {};
-  return { tag, props: rest, children: flatten(children, []), key };
+	const { key, ...rest } = props ?? {};
+	return { tag, props: rest, children: flatten(children, []), key };
 }
 
 /**
@@ -46,13 +46,13 @@ export function h(tag, props, ...children) {
  * @returns {VNode}
  */
 export function memo(deps, make, kept, key) {
-  const old = kept.get(key);
-  if (old?.deps && old.deps.length === deps.length && old.deps.every((dep, i) => dep === deps[i])) {
-    return old;
-  }
-  const made = { ...make(), deps, key };
-  kept.set(key, made);
-  return made;
+	const old = kept.get(key);
+	if (old?.deps && old.deps.length === deps.length && old.deps.every((dep, i) => dep === deps[i])) {
+		return old;
+	}
+	const made = { ...make(), deps, key };
+	kept.set(key, made);
+	return made;
 }
 
 /**
@@ -67,13 +67,13 @@ const current = new WeakMap();
  * @returns {Node}
  */
 function create(child, isSvg) {
-  if (typeof child === "string") return document.createTextNode(child);
-  const inSvg = isSvg || child.tag === "svg";
-  const element = inSvg ?
-    document.createElementNS(svgNamespace, child.tag) : document.createElement(child.tag);
-  current.set(element, { tag: child.tag, props: {}, children: [] });
-  update(/** @type {any} */ (element), child, inSvg);
-  return element;
+	if (typeof child === "string") return document.createTextNode(child);
+	const inSvg = isSvg || child.tag === "svg";
+	const element = inSvg ?
+		document.createElementNS(svgNamespace, child.tag) : document.createElement(child.tag);
+	current.set(element, { tag: child.tag, props: {}, children: [] });
+	update(/** @type {any} */ (element), child, inSvg);
+	return element;
 }
 
 /**
@@ -83,20 +83,22 @@ function create(child, isSvg) {
  * @param {any} old
  */
 function setProperty(element, name, value, old) {
-  if (name.startsWith("on")) {
-    element[name.toLowerCase()] = value ?? null;
-  } else if (name === "style") {
-    for (const part of Object.keys(old ?? {})) {
-      if (!(part in (value ?? {}))) element.style.removeProperty(part);
-    }
-    for (const [part, text] of Object.entries(value ?? {})) element.style.setProperty(part, text);
-  } else if (name === "value" || name === "checked") {
-    if (element[name] !== value) element[name] = value ?? "";
-  } else if (value === undefined || value === null || value === false) {
-    element.removeAttribute(name);
-  } else {
-    element.setAttribute(name, value === true ? "" : String(value));
-  }
+	if (name.startsWith("on")) {
+		element[name.toLowerCase()] = value ?? null;
+	} else if (name === "style") {
+		for (const part of Object.keys(old ?? {})) {
+			if (!(part in (value ?? {}))) element.style.removeProperty(part);
+		}
+		for (const [part, text] of Object.entries(value ?? {})) element.style.setProperty(part, text);
+	} else if (name === "value" || name === "checked") {
+		// The text that the user is typing stays.
+		const isTyping = element === document.activeElement && element.type === "number";
+		if (element[name] !== value && !isTyping) element[name] = value ?? "";
+	} else if (value === undefined || value === null || value === false) {
+		element.removeAttribute(name);
+	} else {
+		element.setAttribute(name, value === true ? "" : String(value));
+	}
 }
 
 /**
@@ -105,19 +107,19 @@ function setProperty(element, name, value, old) {
  * @param {boolean} isSvg
  */
 function update(element, next, isSvg) {
-  const old = /** @type {VNode} */ (current.get(element));
-  if (old === next) return;
-  current.set(element, next);
-  for (const name of Object.keys(old.props)) {
-    if (!(name in next.props)) setProperty(element, name, undefined, old.props[name]);
-  }
-  // The value of a control depends on its bounds and options.
-  updateChildren(element, next.children, isSvg || next.tag === "svg");
-  for (const [name, value] of Object.entries(next.props)) {
-    if (value !== old.props[name] || name === "value" || name === "checked") {
-      setProperty(element, name, value, old.props[name]);
-    }
-  }
+	const old = /** @type {VNode} */ (current.get(element));
+	if (old === next) return;
+	current.set(element, next);
+	for (const name of Object.keys(old.props)) {
+		if (!(name in next.props)) setProperty(element, name, undefined, old.props[name]);
+	}
+	// The value of a control depends on its bounds and options.
+	updateChildren(element, next.children, isSvg || next.tag === "svg");
+	for (const [name, value] of Object.entries(next.props)) {
+		if (value !== old.props[name] || name === "value" || name === "checked") {
+			setProperty(element, name, value, old.props[name]);
+		}
+	}
 }
 
 /**
@@ -125,9 +127,9 @@ function update(element, next, isSvg) {
  * @param {Child} child
  */
 function fits(node, child) {
-  if (typeof child === "string") return node.nodeType === 3;
-  const shown = current.get(node);
-  return shown !== undefined && shown.tag === child.tag && shown.key === child.key;
+	if (typeof child === "string") return node.nodeType === 3;
+	const shown = current.get(node);
+	return shown !== undefined && shown.tag === child.tag && shown.key === child.key;
 }
 
 /**
@@ -136,43 +138,43 @@ function fits(node, child) {
  * @param {boolean} isSvg
  */
 function updateChildren(element, children, isSvg) {
-  /** @type {Map<string, Node> | null} */
-  let keyed = null;
-  let node = element.firstChild;
-  for (const child of children) {
-    const key = typeof child === "string" ? undefined : child.key;
-    if (key !== undefined && !(node && fits(node, child))) {
-      if (!keyed) {
-        keyed = new Map();
-        for (const each of element.childNodes) {
-          const shown = current.get(each);
-          if (shown?.key !== undefined) keyed.set(shown.key, each);
-        }
-      }
-      const found = keyed.get(key);
-      if (found && fits(found, child)) {
-        element.insertBefore(found, node);
-        node = found.nextSibling;
-        update(found, /** @type {VNode} */ (child), isSvg);
-        continue;
-      }
-    }
-    if (node && fits(node, child)) {
-      if (typeof child === "string") {
-        if (node.nodeValue !== child) node.nodeValue = child;
-      } else {
-        update(node, child, isSvg);
-      }
-      node = node.nextSibling;
-    } else {
-      element.insertBefore(create(child, isSvg), node);
-    }
-  }
-  while (node) {
-    const next = node.nextSibling;
-    element.removeChild(node);
-    node = next;
-  }
+	/** @type {Map<string, Node> | null} */
+	let keyed = null;
+	let node = element.firstChild;
+	for (const child of children) {
+		const key = typeof child === "string" ? undefined : child.key;
+		if (key !== undefined && !(node && fits(node, child))) {
+			if (!keyed) {
+				keyed = new Map();
+				for (const each of element.childNodes) {
+					const shown = current.get(each);
+					if (shown?.key !== undefined) keyed.set(shown.key, each);
+				}
+			}
+			const found = keyed.get(key);
+			if (found && fits(found, child)) {
+				element.insertBefore(found, node);
+				node = found.nextSibling;
+				update(found, /** @type {VNode} */ (child), isSvg);
+				continue;
+			}
+		}
+		if (node && fits(node, child)) {
+			if (typeof child === "string") {
+				if (node.nodeValue !== child) node.nodeValue = child;
+			} else {
+				update(node, child, isSvg);
+			}
+			node = node.nextSibling;
+		} else {
+			element.insertBefore(create(child, isSvg), node);
+		}
+	}
+	while (node) {
+		const next = node.nextSibling;
+		element.removeChild(node);
+		node = next;
+	}
 }
 
 /**
@@ -181,7 +183,7 @@ function updateChildren(element, children, isSvg) {
  * @param {...Loose} children
  */
 export function render(element, ...children) {
-  updateChildren(element, flatten(children, []), false);
+	updateChildren(element, flatten(children, []), false);
 }
 
 /**
@@ -192,6 +194,6 @@ export function render(element, ...children) {
  * @param {...Loose} children
  */
 export function svg(width, height, props, ...children) {
-  return h("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", ...props },
-    ...children);
+	return h("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", ...props },
+		...children);
 }

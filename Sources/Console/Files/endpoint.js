@@ -1,15 +1,19 @@
 // The page of one endpoint.
 
 import { confirmTraffic, setRateLimit, setShadow, setTraffic, undo } from "./actions.js";
+import { changesSection } from "./changes.js";
 import { startRollout } from "./decisions.js";
 import { h } from "./dom.js";
-import { ago, clock, count, latency, number, percent, plural, rate, shown,
-  word } from "./format.js";
+import { ago, byName, clock, count, latency, number, percent, plural, rate, shown,
+	word } from "./format.js";
+import { isRunning } from "./model.js";
 import { backendLabel, sparkline } from "./plots.js";
 import { rolloutSection } from "./rollout.js";
-import { around, figures, point, recent } from "./series.js";
+import { around, errorsOf, figures, point, rateOf, recent } from "./series.js";
 import { shadowsSection } from "./shadows.js";
-import { flowSection, historySection, mapSection } from "./traffic.js";
+import { splitSection } from "./split.js";
+import { card, cell, dim, quiet, table, text } from "./table.js";
+import { flowSection, mapSection } from "./traffic.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -22,73 +26,71 @@ const leastEnded = 50;
  * @param {string} name
  */
 export function endpointPage(page, name) {
-  const { model } = page;
-  const endpoint = model.endpoints.get(name);
-  if (!endpoint) {
-    return [h("h1", null, h("bdi", null, shown(name))), h("p", null, model.connection === "live" ?
-        "This endpoint does not exist." : "Connecting to the server …"),
-      h("p", null, h("a", { href: "#/" }, "All endpoints"))
-    ];
-  }
-  const problems = model.problems(endpoint);
-  const change = model.lastChange(endpoint);
-  if (!change) page.learn(number(endpoint.revision));
-  const may = model.may(name);
-  const rollout = model.rollouts.get(name);
-  const hasRollout = rollout && !["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(
-    rollout.phase);
-  /**
-   * @param {string} label
-   * @param {(page: Page, endpoint: any) => void} act
-   */
-  const button = (label, act) => h("button", {
-    type: "button",
-    key: label,
-    onclick: () => act(page, model.endpoints.get(name) ?? endpoint),
-  }, label);
-  return [
-    h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/" }, "Endpoints"),
-      " / ", h("bdi", null, name)),
-    h("div", { class: "title" }, h("h1", null, h("bdi", null, name)),
-      h("p", { class: "quiet code" }, h("bdi", null, shown(endpoint.route) ||
-        "called by name only"))),
-    may ? h("p", null, h("a", { href: `#/calls/${encodeURIComponent(name)}` },
-      "Watch its calls")) : null,
-    problems.length > 0 ? h("ul", { class: "problems" }, problems.map((each) => h(
-      "li", { key: each.text, class: `problem level-${each.level}` }, each.text))) : null,
-    h("p", { class: "last" }, "Last change: ", change?.time ? [
-      h("b", null, h("bdi", null, shown(change.summary, 300))), " ",
-      h("time", { datetime: change.time, title: clock(change.time) }, ago(change.time, Date
-      .now())),
-      " by ", h("bdi", null, shown(change.author, 128)), ` (revision ${change.revision})`,
-      change.comment ? h("q", { class: "comment" }, h("bdi", null, shown(change.comment,
-      300))) : null,
-    ] : `revision ${endpoint.revision}`),
-    may ? h("div", { class: "actions", role: "group", "aria-label": "Actions" },
-      button("Undo …", undo), endpoint.timeBox?.confirmable ? button("Keep weights …",
-        confirmTraffic) : null,
-      button("Set traffic …", setTraffic), button("Shadow …", (p, e) => setShadow(p, e)),
-      hasRollout ? null : button("Start rollout …", startRollout), button("Rate limit …",
-        setRateLimit)) :
-    h("p", { class: "quiet" }, "You may view this endpoint, but not change it."),
-    endpoint.timeBox ? h("p", { class: "notice" },
-      `The weights revert at ${clock(endpoint.timeBox.reverts)}.`) : null,
-    endpoint.rateLimit ? h("p", { class: "quiet" },
-      `Rate limit: ${rate(endpoint.rateLimit.requestsPerSecond)} requests/s` +
-      ` on each server, burst ${count(endpoint.rateLimit.burst || Math.ceil(endpoint.rateLimit.requestsPerSecond))}`
-      ) : null,
-    comparisonSection(page, endpoint, change),
-    mapSection(page, endpoint),
-    rollout ? rolloutSection(page, endpoint, rollout) : null,
-    flowSection(page, endpoint),
-    replicasSection(page, endpoint),
-    shadowsSection(page, endpoint),
-    historySection(page, endpoint),
-  ];
+	const { model } = page;
+	const endpoint = model.endpoints.get(name);
+	if (!endpoint) {
+		return [h("h1", null, text(name)), h("p", null,
+			"This endpoint does not exist."),
+			h("p", null, h("a", { href: "#/" }, "All endpoints"))
+		];
+	}
+	const problems = model.problems(endpoint);
+	const change = model.lastChange(endpoint);
+	if (!change) page.learn(number(endpoint.revision));
+	const may = model.may(name);
+	const rollout = model.rollouts.get(name);
+	const hasRollout = isRunning(rollout);
+	/**
+	 * @param {string} label
+	 * @param {(page: Page, endpoint: any) => void} act
+	 */
+	const button = (label, act) => h("button", {
+		type: "button",
+		key: label,
+		onclick: () => act(page, model.endpoints.get(name) ?? endpoint),
+	}, label);
+	return [
+		h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/" }, "Endpoints"),
+			" / ", h("bdi", null, name)),
+		h("div", { class: "title" }, h("h1", null, h("bdi", null, name)),
+			h("p", { class: "quiet code" }, h("bdi", null, shown(endpoint.route) ||
+				"called by name only"))),
+		may ? h("p", null, h("a", { href: `#/calls/${encodeURIComponent(name)}` },
+			"Watch its calls")) : null,
+		problems.length > 0 ? h("ul", { class: "problems" }, problems.map((each) => h(
+			"li", { key: each.text, class: `problem level-${each.level}` }, each.text))) : null,
+		h("p", { class: "last" }, "Last change: ", change?.time ? [
+			h("b", null, h("bdi", null, shown(change.summary, 300))), " ",
+			h("time", { datetime: change.time, title: clock(change.time) }, ago(change.time)),
+			" by ", h("bdi", null, shown(change.author, 128)), ` (revision ${change.revision})`,
+			change.comment ? h("q", { class: "comment" }, h("bdi", null, shown(change.comment,
+			300))) : null,
+		] : `revision ${endpoint.revision}`),
+		may ? h("div", { class: "actions", role: "group", "aria-label": "Actions" },
+			button("Undo …", undo), endpoint.timeBox?.confirmable ? button("Keep weights …",
+				confirmTraffic) : null,
+			button("Set traffic …", setTraffic), button("Shadow …", (p, e) => setShadow(p, e)),
+			hasRollout ? null : button("Start rollout …", startRollout), button("Rate limit …",
+				setRateLimit)) :
+		quiet("You may view this endpoint, but not change it."),
+		endpoint.timeBox ? h("p", { class: "notice" },
+			`The weights revert at ${clock(endpoint.timeBox.reverts)}.`) : null,
+		endpoint.rateLimit ? quiet(`Rate limit: ${rate(endpoint.rateLimit.requestsPerSecond)} requests/s` +
+			` on each server, burst ${count(endpoint.rateLimit.burst || Math.ceil(endpoint.rateLimit.requestsPerSecond))}`
+			) : null,
+		comparisonSection(page, endpoint, change),
+		splitSection(page, endpoint),
+		mapSection(page, endpoint),
+		rollout ? rolloutSection(page, endpoint, rollout) : null,
+		flowSection(page, endpoint),
+		replicasSection(page, endpoint),
+		shadowsSection(page, endpoint),
+		changesSection(page, endpoint),
+	];
 }
 
 /**
- * The figures since the start of the server, by endpoint and backend.
+ * The figures since the start of the server, by endpoint and backend; empty for the whole endpoint.
  * @type {Map<string, import("./series.js").Figures | null>}
  */
 const totals = new Map();
@@ -99,12 +101,17 @@ const totals = new Map();
  * @param {string} endpoint
  */
 export async function readTotals(page, endpoint) {
-  const stats = await page.client.call("GetStats", { endpoint });
-  for (const each of stats.backends ?? []) {
-    if (each.shadow) continue;
-    const all = point(each, Date.parse(stats.time ?? ""), number(stats.seconds));
-    totals.set(`${endpoint}\n${each.backend}`, figures([all]));
-  }
+	if (!page.model.endpoints.has(endpoint)) return;
+	const stats = await page.client.call("GetStats", { endpoint });
+	for (const each of stats.backends ?? []) {
+		if (each.shadow) continue;
+		const all = point(each, Date.parse(stats.time ?? ""), number(stats.seconds));
+		totals.set(`${endpoint}\n${each.backend}`, figures([all]));
+	}
+	const refused = (stats.endpoints ?? [])[0] ?? {};
+	const none = point({}, Date.parse(stats.time ?? ""), number(stats.seconds));
+	totals.set(`${endpoint}\n`, figures([{ ...none, limited: number(refused.rateLimited),
+		overloaded: number(refused.overloaded) }]));
 }
 
 /**
@@ -114,86 +121,116 @@ export async function readTotals(page, endpoint) {
  * @param {any} change
  */
 function comparisonSection(page, endpoint, change) {
-  const { model } = page;
-  const names = model.names(endpoint);
-  const time = Date.parse(change?.time ?? "") || 0;
-  const listed = [...new Set([...(endpoint.weights ?? []).map((/** @type {any} */ each) => each
-      .backend),
-    ...model.series.backends(endpoint.name)
-  ])].sort();
-  const to = model.series.endpoint(endpoint.name).at(-1)?.time ?? 0;
-  const range = { from: to - plotSeconds * 1000, to };
-  const all = around(model.series.endpoint(endpoint.name), time);
-  /**
-   * @param {string} label
-   * @param {import("./series.js").Figures | null} value
-   * @param {import("./series.js").Figures | null} base
-   * @param {string} kind
-   */
-  const cells = (label, value, base, kind) => {
-    if (!value || value.ended === 0) {
-      return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
-        h("td", { class: "number", colspan: 5 }, h("span", { class: "quiet" },
-          value ? "no requests ended" : "–")));
-    }
-    const isWorse = base && base.ended > leastEnded && value.errors > base.errors * 2 + 0.005;
-    const isSlower = base && base.ended > leastEnded && base.p99 > 0 && value.p99 > base.p99 * 2 + 1000;
-    return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
-      h("td", { class: "number", "data-label": "requests/s" }, rate(value.rate)),
-      h("td", { class: `number${isWorse ? " worse" : ""}`, "data-label": "errors" }, percent(
-        value.errors), isWorse ? " ▲" : ""),
-      h("td", { class: "number", "data-label": "other statuses" }, percent(value.rejected)),
-      h("td", { class: "number", "data-label": "p50" }, latency(value.p50)),
-      h("td", { class: `number${isSlower ? " worse" : ""}`, "data-label": "p99" }, latency(value
-        .p99), isSlower ? " ▲" : ""));
-  };
-  /**
-   * @param {import("./dom.js").Loose} head
-   * @param {import("./series.js").Point[]} points
-   * @param {string} key
-   */
-  const group = (head, points, key) => {
-    const { before, since } = around(points, time);
-    // A backend that is new is compared with the whole endpoint.
-    const base = before && before.ended > leastEnded ? before : all.before;
-    /** @param {(each: import("./series.js").Point) => number} value */
-    const values = (value) => points.map((each) => ({ time: each.time, value: value(each) }));
-    const marks = time > 0 ? [time] : [];
-    return h("tbody", { key },
-      h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, head),
-        h("td", { class: "number" }, sparkline(values((each) => each.requests / Math.max(0.001,
-          each.seconds)), { ...range, marks, label: "requests per second over 5 min" })),
-        h("td", { class: "number" }, sparkline(values((each) => each.faults / Math.max(1, each
-          .ended)), { ...range, marks, floor: 0.02, tone: "bad",
-          label: "share of errors over 5 min" })),
-        h("td", { class: "number" }),
-        h("td", { class: "number" }, sparkline(values((each) => each.p50), { ...range, marks,
-          label: "p50 over 5 min" })),
-        h("td", { class: "number" }, sparkline(values((each) => each.p99), { ...range, marks,
-          label: "p99 over 5 min" }))),
-      cells("last 10 s", figures(recent(points, 10)), base, "now"),
-      cells("since the change", since, base, "since"),
-      before ? cells("before it", before, null, "before") :
-      cells("since the server's start", totals.get(`${endpoint.name}\n${key}`) ?? null, null,
-        "before"));
-  };
-  return h("section", { class: "card" }, h("h2", null, "Since the last change"),
-    h("p", { class: "quiet" }, all.before ?
-      "▲ marks figures that are much worse than before the change. A new backend is compared with "
-        + "the whole endpoint." :
-      "The figures of the last minutes begin after the change, so the page shows those since the " +
-      "server's start instead of those before the change."),
-    h("div", { class: "scroll" }, h("table", { id: "comparison", class: "stack" },
-      h("thead", null, h("tr", null, h("th", null, "backend"), h("th", { class: "number" },
-          "requests/s"),
-        h("th", { class: "number" }, "errors"), h("th", { class: "number" },
-        "other statuses"),
-        h("th", { class: "number" }, "p50"), h("th", { class: "number" }, "p99"))),
-      listed.map((backend) => group(backendLabel(names, backend), model.series.backend(endpoint
-        .name, backend), backend)))),
-    h("p", { class: "quiet" },
-      "Errors are statuses that are the server's fault, as rollouts judge. p50 and p99 are means of the seconds."
-      ));
+	const { model } = page;
+	const names = model.palette(endpoint, model.series.backends(endpoint.name));
+	const time = Date.parse(change?.time ?? "") || 0;
+	const listed = [...new Set([...(endpoint.weights ?? []).map((/** @type {any} */ each) => each
+			.backend),
+		...model.series.backends(endpoint.name)
+	])].sort(byName);
+	const to = model.series.endpoint(endpoint.name).at(-1)?.time ?? 0;
+	const range = { from: to - plotSeconds * 1000, to };
+	const all = around(model.series.endpoint(endpoint.name), time);
+	/**
+	 * @param {string} label
+	 * @param {import("./series.js").Figures | null} value
+	 * @param {import("./series.js").Figures | null} base
+	 * @param {string} kind
+	 */
+	const cells = (label, value, base, kind) => {
+		if (!value || value.ended === 0) {
+			return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
+				h("td", { class: "number", colspan: 5 }, dim(value ? "no requests ended" : "–")));
+		}
+		const isWorse = base && base.ended > leastEnded && value.errors > base.errors * 2 + 0.005;
+		const isSlower = base && base.ended > leastEnded && base.p99 > 0 && value.p99 > base.p99 * 2 + 1000;
+		return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
+			cell("requests/s", rate(value.rate)),
+			cell("errors", `${percent(value.errors)}${isWorse ? " ▲" : ""}`, Boolean(isWorse)),
+			cell("other statuses", percent(value.rejected)), cell("p50", latency(value.p50)),
+			cell("p99", `${latency(value.p99)}${isSlower ? " ▲" : ""}`, Boolean(isSlower)));
+	};
+	/**
+	 * @param {import("./dom.js").Loose} head
+	 * @param {import("./series.js").Point[]} points
+	 * @param {string} key
+	 */
+	const group = (head, points, key) => {
+		const { before, since } = around(points, time);
+		// A backend that is new is compared with the whole endpoint.
+		const base = before && before.ended > leastEnded ? before : all.before ?? all.since;
+		const marks = time > 0 ? [time] : [];
+		/**
+		 * @param {string} label
+		 * @param {(each: import("./series.js").Point) => number} value
+		 * @param {object} [more]
+		 */
+		const plot = (label, value, more) => h("td", { class: "number", "data-label": label }, sparkline(points, value, {
+			...range, marks, label: `${label} over 5 min`, ...more }));
+		return h("tbody", { key },
+			h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, head),
+				plot("requests per second", rateOf),
+				plot("share of errors", errorsOf, { floor: 0.02, tone: "bad" }), h("td", null),
+				plot("p50", (each) => each.p50), plot("p99", (each) => each.p99)),
+			cells("last 10 s", figures(recent(points, 10)), base, "now"),
+			cells("since the change", since, base, "since"),
+			before ? cells("before it", before, null, "before") :
+			cells("since the server's start", totals.get(`${endpoint.name}\n${key}`) ?? null, null,
+				"before"));
+	};
+	return card("", "Since the last change",
+		quiet(all.before ?
+			"▲ marks figures that are much worse than before the change. A new backend is compared with "
+				+ "the whole endpoint." :
+			"The figures begin after the change, so the page shows those since the server's start instead " +
+			"of those before it. ▲ marks figures that are much worse than those of the whole endpoint."),
+		table({ id: "comparison", label: "Figures since the last change" }, ["backend", "#requests/s",
+				"#errors", "#other statuses", "#p50", "#p99"],
+			[listed.map((backend) => group(backendLabel(names, backend), model.series.backend(endpoint
+				.name, backend), backend)),
+			rejectedGroup(endpoint, model.series.endpoint(endpoint.name), { ...range, time })].flat()),
+		quiet("Errors are statuses that are the server's fault, as rollouts judge. p50 and p99 are means of the seconds."
+			));
+}
+
+/**
+ * The requests that no backend received because a limit was reached; null if there were none and
+ * the endpoint has no limit.
+ * @param {any} endpoint
+ * @param {import("./series.js").Point[]} points
+ * @param {{from: number, to: number, time: number}} options
+ */
+function rejectedGroup(endpoint, points, { from, to, time }) {
+	const start = totals.get(`${endpoint.name}\n`);
+	const isRejecting = points.some((each) => each.limited + each.overloaded > 0);
+	if (!endpoint.rateLimit && !isRejecting && !(start && start.limited + start.overloaded > 0)) {
+		return null;
+	}
+	const { before, since } = around(points, time);
+	/**
+	 * @param {string} label
+	 * @param {import("./series.js").Figures | null | undefined} value
+	 * @param {string} kind
+	 */
+	const cells = (label, value, kind) => {
+		const sum = (value?.limited ?? 0) + (value?.overloaded ?? 0);
+		return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
+			cell("requests/s", value ? rate(sum) : "–", sum > 0),
+			h("td", { colspan: 4, class: "quiet" }, sum > 0 ?
+				[value?.limited ? `${rate(value.limited)} over the rate limit of the endpoint` : "",
+					value?.overloaded ? `${rate(value.overloaded)} over a limit of the server` : ""]
+				.filter(Boolean).join(", ") : ""));
+	};
+	return h("tbody", { key: "\nrejected", id: "rejected" },
+		h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, "Rejected before a backend was chosen"),
+			h("td", { class: "number" }, sparkline(points, (each) => (each.limited + each.overloaded) /
+				each.seconds, { from, to, marks: time > 0 ? [time] : [], tone: "bad",
+				label: "rejected requests per second over 5 min" })),
+			h("td", { colspan: 4 })),
+		cells("last 10 s", figures(recent(points, 10)), "now"),
+		cells("since the change", since, "since"),
+		before ? cells("before it", before, "before") : cells("since the server's start", start,
+			"before"));
 }
 
 /**
@@ -201,46 +238,36 @@ function comparisonSection(page, endpoint, change) {
  * @param {any} endpoint
  */
 function replicasSection(page, endpoint) {
-  const { model } = page;
-  const names = model.names(endpoint);
-  const rows = names.flatMap((name) => {
-    const backend = model.backends.get(name);
-    const replicas = backend?.status?.replicas ?? [];
-    if (!backend) return [];
-    if (replicas.length === 0) {
-      return [h("tr", { key: name }, h("th", { scope: "row" }, backendLabel(names, name)),
-        h("td", { colspan: 6 }, backend.handler ? h("span", { class: "quiet" },
-            "a handler in this server") :
-          h("span", { class: "problem level-2" }, shown(backend.status?.problem ||
-            "no replicas"))))];
-    }
-    return replicas.map((/** @type {any} */ each) => {
-      const state = word(each.state, "REPLICA_STATE_");
-      const level = state === "ready" ? 0 : state === "starting" || state === "connecting" ?
-        1 : 2;
-      return h("tr", { key: `${name} ${each.name}` },
-        h("th", { scope: "row" }, backendLabel(names, name), h(
-        "span", { class: "code quiet" }, h("bdi", null, shown(each.name, 128)))),
-        h("td", { "data-label": "state" }, h("span", { class: `dot level-${level}` }),
-          state),
-        h("td", { class: "number", "data-label": "in flight" }, count(each.inFlight)),
-        h("td", { class: "number", "data-label": "requests" }, count(each.requests)),
-        h("td", { class: "number", "data-label": "OK" }, number(each.requests) > 0 ?
-          percent(number(each.successShare)) : "–"),
-        h("td", { class: "number", "data-label": "p99" }, latency(each.latency?.p99Us)),
-        h("td", { "data-label": "last failure" }, each.lastFailure ?
-          [h("bdi", null, shown(each.lastFailure, 200)), h("span", { class: "quiet" },
-            ` ${ago(each.lastFailureTime, Date.now())}`)] : "–",
-          number(each.ejections) > 0 ? h("span", { class: "quiet" },
-            ` · ${plural(number(each.ejections), "ejection")}`) : null));
-    });
-  });
-  return h("section", { class: "card" }, h("h2", null, "Replicas on this server"),
-    h("div", { class: "scroll" }, h("table", { id: "replicas", class: "stack" },
-      h("thead", null, h("tr", null, h("th", null, "backend and replica"), h("th", null,
-          "state"),
-        h("th", { class: "number" }, "in flight"), h("th", { class: "number" }, "requests"),
-        h("th", { class: "number" }, "OK"),
-        h("th", { class: "number" }, "p99"), h("th", null, "last failure"))),
-      h("tbody", null, rows))));
+	const { model } = page;
+	const names = model.palette(endpoint);
+	const rows = model.names(endpoint).flatMap((name) => {
+		const backend = model.backends.get(name);
+		const replicas = backend?.status?.replicas ?? [];
+		if (!backend) return [];
+		if (replicas.length === 0) {
+			return [h("tr", { key: name }, h("th", { scope: "row" }, backendLabel(names, name)),
+				h("td", { colspan: 6 }, backend.handler ? dim("a handler in this server") :
+					h("span", { class: "problem level-2" }, shown(backend.status?.problem ||
+						"no replicas"))))];
+		}
+		return replicas.map((/** @type {any} */ each) => {
+			const state = word(each.state, "REPLICA_STATE_");
+			const level = state === "ready" ? 0 : state === "starting" || state === "connecting" ?
+				1 : 2;
+			return h("tr", { key: `${name} ${each.name}` },
+				h("th", { scope: "row" }, backendLabel(names, name), h(
+				"span", { class: "code quiet" }, h("bdi", null, shown(each.name, 128)))),
+				h("td", { "data-label": "state" }, h("span", { class: `dot level-${level}` }),
+					state),
+				cell("in flight", count(each.inFlight)), cell("requests", count(each.requests)),
+				cell("OK", number(each.requests) > 0 ? percent(number(each.successShare)) : "–"),
+				cell("p99", latency(each.latency?.p99Us)),
+				h("td", { "data-label": "last failure" }, each.lastFailure ?
+					[h("bdi", null, shown(each.lastFailure, 200)), dim(` ${ago(each.lastFailureTime)}`)] : "–",
+					number(each.ejections) > 0 ? dim(` · ${plural(number(each.ejections), "ejection")}`) : null));
+		});
+	});
+	return card("", "Replicas on this server",
+		table({ id: "replicas", label: "Replicas on this server" }, ["backend and replica", "state",
+			"#in flight", "#requests", "#OK", "#p99", "last failure"], rows));
 }

@@ -8,12 +8,12 @@
  * @returns {string}
  */
 export function shown(text, limit = 512) {
-  const visible = String(text ?? "").replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
-    (mark) =>
-    `\u27e8U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
-  const points = Array.from(visible);
-  return points.length > limit ? points.slice(0, limit).join("") + "\u2026" : visible;
+	const visible = String(text ?? "").replace(
+		/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
+		(mark) =>
+		`⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+	const points = Array.from(visible);
+	return points.length > limit ? points.slice(0, limit).join("") + "…" : visible;
 }
 
 /**
@@ -22,8 +22,8 @@ export function shown(text, limit = 512) {
  * @returns {number}
  */
 export function number(value) {
-  const result = Number(value ?? 0);
-  return Number.isFinite(result) ? result : 0;
+	const result = Number(value ?? 0);
+	return Number.isFinite(result) ? result : 0;
 }
 
 const groups = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -33,9 +33,9 @@ const groups = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
  * @returns {string}
  */
 export function count(value) {
-  const whole = number(value);
-  if (whole >= 1e9) return `${(whole / 1e9).toFixed(2)} G`;
-  return groups.format(whole);
+	const whole = number(value);
+	if (whole >= 1e9) return `${(whole / 1e9).toFixed(2)} G`;
+	return groups.format(whole);
 }
 
 /**
@@ -44,10 +44,11 @@ export function count(value) {
  * @returns {string}
  */
 export function rate(value) {
-  if (!Number.isFinite(value)) return "\u2013";
-  if (value >= 100_000) return `${(value / 1000).toFixed(0)} k`;
-  if (value >= 100 || value === 0) return groups.format(value);
-  return value.toFixed(1);
+	if (!Number.isFinite(value)) return "–";
+	if (value >= 100_000) return `${(value / 1000).toFixed(0)} k`;
+	if (value >= 100 || value === 0) return groups.format(value);
+	if (value < 0.1) return String(Number(value.toPrecision(2)));
+	return value.toFixed(1);
 }
 
 /**
@@ -56,24 +57,35 @@ export function rate(value) {
  * @returns {string}
  */
 export function percent(share) {
-  if (!Number.isFinite(share)) return "\u2013";
-  const value = share * 100;
-  if (value === 0) return "0 %";
-  if (value >= 100) return "100 %";
-  if (value > 99.99) return "> 99.99 %";
-  if (value < 0.01) return "< 0.01 %";
-  return `${value.toFixed(value < 1 ? 2 : 1)} %`;
+	if (!Number.isFinite(share)) return "–";
+	const value = share * 100;
+	if (value === 0) return "0 %";
+	if (value >= 100) return "100 %";
+	if (value > 99.99) return "> 99.99 %";
+	if (value < 0.01) return "< 0.01 %";
+	return `${value.toFixed(value < 1 ? 2 : 1)} %`;
 }
 
 /**
- * A weight.
+ * A weight. As `percent`, but without digits that are 0.
  * @param {number | undefined} weight
  * @returns {string}
  */
 export function weight(weight) {
-  const value = (weight ?? 0) * 100;
-  return `${Number(value.toFixed(2))} %`;
+	const value = (weight ?? 0) * 100;
+	if (value > 0 && value < 0.01) return "< 0.01 %";
+	if (value > 99.99 && value < 100) return "> 99.99 %";
+	return `${Number(value.toFixed(2))} %`;
 }
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+/**
+ * Compares names: "b-2" is before "b-10".
+ * @param {string} a
+ * @param {string} b
+ */
+export const byName = (a, b) => collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 
 /**
  * A duration in microseconds.
@@ -81,11 +93,11 @@ export function weight(weight) {
  * @returns {string}
  */
 export function latency(us) {
-  if (us === undefined || !Number.isFinite(us) || us <= 0) return "\u2013";
-  if (us < 1000) return `${us.toFixed(0)} \u00b5s`;
-  if (us < 10_000) return `${(us / 1000).toFixed(1)} ms`;
-  if (us < 1_000_000) return `${(us / 1000).toFixed(0)} ms`;
-  return `${(us / 1_000_000).toFixed(1)} s`;
+	if (us === undefined || !Number.isFinite(us) || us <= 0) return "–";
+	if (us < 1000) return `${us.toFixed(0)} µs`;
+	if (us < 10_000) return `${(us / 1000).toFixed(1)} ms`;
+	if (us < 1_000_000) return `${(us / 1000).toFixed(0)} ms`;
+	return `${(us / 1_000_000).toFixed(1)} s`;
 }
 
 /**
@@ -94,39 +106,56 @@ export function latency(us) {
  * @returns {string}
  */
 export function span(seconds) {
-  if (!Number.isFinite(seconds)) return "\u2013";
-  const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
-  return `${Math.floor(whole / 86_400)} d ${Math.floor(whole % 86_400 / 3600)} h`;
+	if (!Number.isFinite(seconds)) return "–";
+	const whole = Math.max(0, Math.floor(seconds));
+	if (whole < 60) return `${whole} s`;
+	if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+	if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
+	return `${Math.floor(whole / 86_400)} d ${Math.floor(whole % 86_400 / 3600)} h`;
+}
+
+/** The milliseconds by which the browser's clock is ahead of the server's. */
+let ahead = 0;
+
+/** @param {number} milliseconds small ones are delays of the network */
+export const setClock = (milliseconds) => { ahead = Math.abs(milliseconds) > 3000 ? milliseconds : 0; };
+
+/** The time of the server, in milliseconds. */
+export const serverTime = () => Date.now() - ahead;
+
+/** The time zone of `clock`. */
+export function zone() {
+	const minutes = -new Date().getTimezoneOffset();
+	if (minutes === 0) return "UTC";
+	const [sign, size] = [minutes < 0 ? "−" : "+", Math.abs(minutes)];
+	return `UTC${sign}${Math.floor(size / 60)}${size % 60 ? `:${size % 60}` : ""}`;
 }
 
 /**
  * How long ago.
  * @param {string | undefined} time
- * @param {number} now in ms
+ * @param {number} [now] in ms
  * @returns {string}
  */
-export function ago(time, now) {
-  const at = Date.parse(time ?? "");
-  if (Number.isNaN(at)) return "";
-  const seconds = (now - at) / 1000;
-  return seconds < 1 ? "just now" : `${span(seconds)} ago`;
+export function ago(time, now = serverTime()) {
+	const at = Date.parse(time ?? "");
+	if (Number.isNaN(at)) return "";
+	const seconds = (now - at) / 1000;
+	return seconds < 1 ? "just now" : `${span(seconds)} ago`;
 }
 
 /**
- * A time of the API in the local time zone.
- * @param {string | undefined} time
+ * A time of the API, or in milliseconds, in the local time zone.
+ * @param {string | number | undefined} time
  * @returns {string}
  */
 export function clock(time) {
-  const at = new Date(time ?? "");
-  if (Number.isNaN(at.getTime())) return "\u2013";
-  /** @param {number} value */
-  const two = (value) => String(value).padStart(2, "0");
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
-    `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+	const at = new Date(time ?? "");
+	if (Number.isNaN(at.getTime())) return "–";
+	/** @param {number} value */
+	const two = (value) => String(value).padStart(2, "0");
+	return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
+		`${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
 /**
@@ -135,8 +164,8 @@ export function clock(time) {
  * @returns {number}
  */
 export function seconds(text) {
-  const match = /^(-?\d+(?:\.\d+)?)s$/.exec(text ?? "");
-  return match ? Number(match[1]) : 0;
+	const match = /^(-?\d+(?:\.\d+)?)s$/.exec(text ?? "");
+	return match ? Number(match[1]) : 0;
 }
 
 /**
@@ -146,9 +175,9 @@ export function seconds(text) {
  * @returns {string}
  */
 export function word(name, prefix) {
-  const text = name ?? "";
-  return (text.startsWith(prefix) ? text.slice(prefix.length) : text)
-    .toLowerCase().replaceAll("_", " ") || "unknown";
+	const text = name ?? "";
+	return (text.startsWith(prefix) ? text.slice(prefix.length) : text)
+		.toLowerCase().replaceAll("_", " ") || "unknown";
 }
 
 /**
@@ -156,11 +185,11 @@ export function word(name, prefix) {
  * @returns {string}
  */
 export function bytes(value) {
-  const size = number(value);
-  if (size < 1024) return `${size} B`;
-  if (size < 1024 ** 2) return `${(size / 1024).toFixed(1)} KiB`;
-  if (size < 1024 ** 3) return `${(size / 1024 ** 2).toFixed(1)} MiB`;
-  return `${(size / 1024 ** 3).toFixed(1)} GiB`;
+	const size = number(value);
+	if (size < 1024) return `${size} B`;
+	if (size < 1024 ** 2) return `${(size / 1024).toFixed(1)} KiB`;
+	if (size < 1024 ** 3) return `${(size / 1024 ** 2).toFixed(1)} MiB`;
+	return `${(size / 1024 ** 3).toFixed(1)} GiB`;
 }
 
 /**
@@ -170,5 +199,5 @@ export function bytes(value) {
  * @returns {string}
  */
 export function plural(count, noun) {
-  return `${groups.format(count)} ${noun}${count === 1 ? "" : "s"}`;
+	return `${groups.format(count)} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -1,214 +1,276 @@
 // What the page knows about the server.
 
-import { number } from "./format.js";
+import { byName, number, percent, rate } from "./format.js";
 import { Series, recent, figures } from "./series.js";
 
 // The revisions, and the states of a rollout, that the page keeps.
 const keptRevisions = 1000;
 const keptEvidence = 900;
+/** The shares of errors that are a warning, and an error. */
+export const fewErrors = 0.002;
+const manyErrors = 0.05;
+// Fewer requests are no base for a share of errors.
+const leastEnded = 20;
 
 /** @typedef {"connecting" | "live" | "lost" | "login"} Connection */
 /** @typedef {{level: number, text: string}} Problem level 2 is an error, 1 a warning */
 
+/** @param {any} rollout undefined without one */
+export const isRunning = (rollout) => rollout !== undefined &&
+	!["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(rollout.phase);
+
 export class Model {
-  /** @type {Connection} */
-  connection = "connecting";
-  /** Why the connection was lost. */
-  reason = "";
-  /** When it was lost, in milliseconds. */
-  lostSince = 0;
-  revision = 0;
-  /** @type {Map<string, any>} */
-  endpoints = new Map();
-  /**
-   * With the status on this server.
-   * @type {Map<string, any>}
-   */
-  backends = new Map();
-  /**
-   * The latest rollout of each endpoint.
-   * @type {Map<string, any>}
-   */
-  rollouts = new Map();
-  /**
-   * By number.
-   * @type {Map<number, any>}
-   */
-  revisions = new Map();
-  oldestRevision = 0;
-  /** @type {any} */
-  fleet = {};
-  /** @type {{name?: string, role?: string, endpoints?: string[]}} */
-  access = {};
-  /**
-   * Whether the server can freeze changes, and the present freeze.
-   * @type {{freeze?: any} | null}
-   */
-  frozen = null;
-  series = new Series();
-  /**
-   * The states of rollouts, oldest first.
-   * @type {Map<string, {started: string, states: any[]}>}
-   */
-  evidence = new Map();
-  /**
-   * Endpoints by the time of the last change that this page saw.
-   * @type {Map<string, number>}
-   */
-  flashes = new Map();
-  /** Counts the changes of everything but figures. */
-  version = 0;
+	/** @type {Connection} */
+	connection = "connecting";
+	/** Why the connection was lost. */
+	reason = "";
+	/** When it was lost, in milliseconds. */
+	lostSince = 0;
+	/** Whether the page has a state to show, current or old. */
+	hasState = false;
+	/** How often the page has received the whole state. */
+	snapshots = 0;
+	revision = 0;
+	/** @type {Map<string, any>} */
+	endpoints = new Map();
+	/**
+	 * With the status on this server.
+	 * @type {Map<string, any>}
+	 */
+	backends = new Map();
+	/**
+	 * The latest rollout of each endpoint.
+	 * @type {Map<string, any>}
+	 */
+	rollouts = new Map();
+	/**
+	 * By number.
+	 * @type {Map<number, any>}
+	 */
+	revisions = new Map();
+	oldestRevision = 0;
+	/** @type {any} */
+	fleet = {};
+	/** @type {{name?: string, role?: string, endpoints?: string[]}} */
+	access = {};
+	/**
+	 * The present freeze of changes.
+	 * @type {any}
+	 */
+	freeze = null;
+	series = new Series();
+	/**
+	 * The states of rollouts, oldest first.
+	 * @type {Map<string, {started: string, states: any[]}>}
+	 */
+	evidence = new Map();
+	/**
+	 * Endpoints by the time of the last change that this page saw.
+	 * @type {Map<string, number>}
+	 */
+	flashes = new Map();
+	/**
+	 * The backends of each endpoint in the order of their colours.
+	 * @type {Map<string, string[]>}
+	 */
+	#palettes = new Map();
 
-  /** Forgets all that another user may not see. */
-  clear() {
-    for (const map of [this.endpoints, this.backends, this.rollouts, this.revisions, this
-        .evidence]) {
-      map.clear();
-    }
-    this.series.clear();
-    this.access = {};
-    this.fleet = {};
-  }
+	/** Forgets all that another user may not see. */
+	clear() {
+		this.hasState = false;
+		this.endpoints.clear();
+		this.backends.clear();
+		this.forgetHistory();
+		this.series.clear();
+		this.access = {};
+		this.fleet = {};
+		this.freeze = null;
+	}
 
-  /**
-   * @param {any} message of Watch
-   * @param {number} now
-   */
-  watched(message, now) {
-    this.version += 1;
-    this.revision = number(message.revision);
-    if (message.snapshot) {
-      const endpoints = message.endpoints ?? [];
-      const names = new Set(endpoints.map((/** @type {any} */ each) => each.name));
-      for (const name of this.endpoints.keys())
-        if (!names.has(name)) this.endpoints.delete(name);
-      const backends = new Set((message.backends ?? []).map((/** @type {any} */ each) => each
-        .name));
-      for (const name of this.backends.keys())
-        if (!backends.has(name)) this.backends.delete(name);
-    } else {
-      this.revisions.set(this.revision, {
-        revision: this.revision,
-        time: message.time,
-        author: message.author,
-        comment: message.comment,
-        summary: message.summary,
-      });
-      if (this.revisions.size > keptRevisions) {
-        this.revisions.delete(Math.min(...this.revisions.keys()));
-      }
-    }
-    for (const endpoint of message.endpoints ?? []) {
-      if (!message.snapshot) this.flashes.set(endpoint.name, now);
-      this.endpoints.set(endpoint.name, endpoint);
-    }
-    for (const name of message.deletedEndpoints ?? []) this.endpoints.delete(name);
-    for (const backend of message.backends ?? []) {
-      const status = this.backends.get(backend.name)?.status;
-      this.backends.set(backend.name, { status, ...backend });
-    }
-    for (const name of message.deletedBackends ?? []) this.backends.delete(name);
-    this.series.keep((name) => this.endpoints.has(name));
-  }
+	/** Forgets what another history may not have. */
+	forgetHistory() {
+		this.revision = 0;
+		this.revisions.clear();
+		this.rollouts.clear();
+		this.evidence.clear();
+	}
 
-  /** @param {any} list of ListRevisions */
-  listed(list) {
-    this.version += 1;
-    for (const each of list.revisions ?? []) this.revisions.set(number(each.revision), each);
-    if (list.oldestRevision !== undefined) this.oldestRevision = number(list.oldestRevision);
-  }
+	/**
+	 * @param {any} message of Watch
+	 * @param {number} now
+	 */
+	watched(message, now) {
+		this.revision = number(message.revision);
+		if (message.snapshot) {
+			this.hasState = true;
+			this.snapshots += 1;
+			const endpoints = message.endpoints ?? [];
+			const names = new Set(endpoints.map((/** @type {any} */ each) => each.name));
+			for (const name of this.endpoints.keys())
+				if (!names.has(name)) this.endpoints.delete(name);
+			const backends = new Set((message.backends ?? []).map((/** @type {any} */ each) => each
+				.name));
+			for (const name of this.backends.keys())
+				if (!backends.has(name)) this.backends.delete(name);
+		} else {
+			this.revisions.set(this.revision, {
+				revision: this.revision,
+				time: message.time,
+				author: message.author,
+				comment: message.comment,
+				summary: message.summary,
+			});
+			if (this.revisions.size > keptRevisions) {
+				this.revisions.delete(Math.min(...this.revisions.keys()));
+			}
+		}
+		for (const endpoint of message.endpoints ?? []) {
+			if (!message.snapshot) this.flashes.set(endpoint.name, now);
+			this.endpoints.set(endpoint.name, endpoint);
+		}
+		for (const name of message.deletedEndpoints ?? []) this.endpoints.delete(name);
+		for (const name of this.rollouts.keys()) {
+			if (this.endpoints.has(name)) continue;
+			this.rollouts.delete(name);
+			this.evidence.delete(name);
+		}
+		for (const backend of message.backends ?? []) {
+			const status = this.backends.get(backend.name)?.status;
+			const { descriptorSet, ...rest } = backend;
+			this.backends.set(backend.name, { status, ...rest });
+		}
+		for (const name of message.deletedBackends ?? []) this.backends.delete(name);
+		this.series.keep((name) => this.endpoints.has(name));
+	}
 
-  /** @param {any} list of ListBackends */
-  listedBackends(list) {
-    this.version += 1;
-    for (const backend of list.backends ?? []) {
-      const { descriptorSet, ...rest } = backend;
-      this.backends.set(backend.name, rest);
-    }
-  }
+	/** @param {any} list of ListRevisions */
+	listed(list) {
+		for (const each of list.revisions ?? []) this.revisions.set(number(each.revision), each);
+		if (list.oldestRevision !== undefined) this.oldestRevision = number(list.oldestRevision);
+	}
 
-  /**
-   * @param {any} rollout
-   * @param {number} now
-   */
-  rolled(rollout, now) {
-    this.version += 1;
-    this.rollouts.set(rollout.endpoint, rollout);
-    let kept = this.evidence.get(rollout.endpoint);
-    if (!kept || kept.started !== rollout.started) {
-      kept = { started: rollout.started, states: [] };
-      this.evidence.set(rollout.endpoint, kept);
-    }
-    kept.states.push({ ...rollout, time: now });
-    if (kept.states.length > keptEvidence) kept.states.splice(0, keptEvidence / 3);
-  }
+	/** @param {any} list of ListBackends */
+	listedBackends(list) {
+		// An answer that was on its way during a change.
+		if (number(list.revision) < this.revision) return;
+		for (const backend of list.backends ?? []) this.backends.set(backend.name, backend);
+	}
 
-  /** The change that made an endpoint as it is; null if it is not known.
-   * @param {any} endpoint */
-  lastChange(endpoint) {
-    return this.revisions.get(number(endpoint.revision)) ?? null;
-  }
+	/** @param {any} rollout */
+	rolled(rollout) { this.rollouts.set(rollout.endpoint, rollout); }
 
-  /**
-   * Whether the caller may change an endpoint.
-   * @param {string} endpoint empty for all
-   */
-  may(endpoint) {
-    const { role, endpoints } = this.access;
-    if (role === "ACCESS_ROLE_ADMIN") return true;
-    if (role !== "ACCESS_ROLE_OPERATOR" || endpoint === "") return false;
-    return !endpoints || endpoints.length === 0 || endpoints.includes(endpoint);
-  }
+	/**
+	 * Keeps the evidence of a rollout over time.
+	 * @param {any} rollout a message of WatchRollout
+	 * @param {number} now
+	 */
+	followed(rollout, now) {
+		let kept = this.evidence.get(rollout.endpoint);
+		if (!kept || kept.started !== rollout.started) {
+			kept = { started: rollout.started, states: [] };
+			this.evidence.set(rollout.endpoint, kept);
+		}
+		kept.states.push({ ...rollout, time: now });
+		if (kept.states.length > keptEvidence) kept.states.splice(0, keptEvidence / 3);
+	}
 
-  /**
-   * The backends of an endpoint in a fixed order, which is that of their colours.
-   * @param {any} endpoint
-   * @returns {string[]}
-   */
-  names(endpoint) {
-    const names = [...(endpoint.weights ?? []), ...(endpoint.shadows ?? [])].map(
-      (/** @type {any} */ each) => each.backend);
-    const candidate = this.rollouts.get(endpoint.name)?.plan?.candidate;
-    if (candidate) names.push(candidate);
-    return [...new Set(names)].sort();
-  }
+	/** The change that made an endpoint as it is; null if it is not known.
+	 * @param {any} endpoint */
+	lastChange(endpoint) {
+		return this.revisions.get(number(endpoint.revision)) ?? null;
+	}
 
-  /**
-   * What is wrong with an endpoint, worst first.
-   * @param {any} endpoint
-   * @returns {Problem[]}
-   */
-  problems(endpoint) {
-    /** @type {Problem[]} */
-    const problems = [];
-    const now = figures(recent(this.series.endpoint(endpoint.name), 10));
-    if (now && now.errors > 0) {
-      const share = (now.errors * 100).toFixed(now.errors < 0.1 ? 1 : 0);
-      const level = now.errors >= 0.05 ? 2 : now.errors >= 0.002 ? 1 : 0;
-      if (level > 0) problems.push({ level, text: `${share} % errors in the last 10 s` });
-    }
-    for (const entry of endpoint.weights ?? []) {
-      const status = this.backends.get(entry.backend)?.status;
-      if (!status || !(entry.weight > 0)) continue;
-      const replicas = status.replicas ?? [];
-      const down = replicas.filter(
-        (/** @type {any} */ each) => each.state !== "REPLICA_STATE_READY").length;
-      if (!status.usable) {
-        problems.push({ level: 2, text: `${entry.backend} is not usable` });
-      } else if (down > 0) {
-        problems.push({ level: 1,
-          text: `${down} of ${replicas.length} replicas of ${entry.backend} not ready` });
-      }
-      if (status.circuitOpen) problems.push({ level: 1,
-        text: `${entry.backend} rejects requests` });
-    }
-    const rollout = this.rollouts.get(endpoint.name);
-    if (rollout?.phase === "ROLLOUT_PHASE_ABORTING") {
-      problems.push({ level: 2, text: "the rollout aborts" });
-    } else if (rollout?.phase === "ROLLOUT_PHASE_PAUSED") {
-      problems.push({ level: 1, text: "the rollout is paused" });
-    }
-    if (endpoint.timeBox) problems.push({ level: 1, text: "the weights will revert" });
-    return problems.sort((a, b) => b.level - a.level);
-  }
+	/**
+	 * Whether the caller may change an endpoint.
+	 * @param {string} endpoint empty for all
+	 */
+	may(endpoint) {
+		const { role, endpoints } = this.access;
+		if (role === "ACCESS_ROLE_ADMIN") return true;
+		if (role !== "ACCESS_ROLE_OPERATOR" || endpoint === "") return false;
+		return !endpoints || endpoints.length === 0 || endpoints.includes(endpoint);
+	}
+
+	/**
+	 * The backends of an endpoint in the order of their colours. A backend keeps its colour while the
+	 * page is open.
+	 * @param {any} endpoint
+	 * @param {string[]} [more] further backends, for example those of the past
+	 * @returns {string[]}
+	 */
+	palette(endpoint, more = []) {
+		const known = this.#palettes.get(endpoint.name) ?? [];
+		const added = [...this.names(endpoint), ...[...more].sort(byName)].filter((each) => !known.includes(
+			each));
+		if (added.length > 0) {
+			this.#palettes.set(endpoint.name, [...new Set([...known, ...added])]);
+		}
+		return this.#palettes.get(endpoint.name) ?? [];
+	}
+
+	/**
+	 * The backends that an endpoint uses, sorted.
+	 * @param {any} endpoint
+	 * @returns {string[]}
+	 */
+	names(endpoint) {
+		const names = [...(endpoint.weights ?? []), ...(endpoint.shadows ?? [])].map(
+			(/** @type {any} */ each) => each.backend);
+		const rollout = this.rollouts.get(endpoint.name);
+		if (isRunning(rollout)) names.push(rollout.plan?.candidate ?? "", ...(rollout.baseline ?? []).map(
+			(/** @type {any} */ each) => each.backend));
+		return [...new Set(names)].filter(Boolean).sort(byName);
+	}
+
+	/**
+	 * What is wrong with an endpoint, worst first.
+	 * @param {any} endpoint
+	 * @returns {Problem[]}
+	 */
+	problems(endpoint) {
+		/** @type {Problem[]} */
+		const problems = [];
+		const now = figures(recent(this.series.endpoint(endpoint.name), 10));
+		const level = (/** @type {number} */ errors) => errors >= manyErrors ? 2 : errors >= fewErrors ? 1
+			: 0;
+		if (now && level(now.errors) > 0) {
+			problems.push({ level: level(now.errors),
+				text: `${percent(now.errors)} errors in the last 10 s` });
+			// A backend with a small weight can fail without many errors of the endpoint.
+			for (const entry of endpoint.weights ?? []) {
+				const own = figures(recent(this.series.backend(endpoint.name, entry.backend), 10));
+				if (own && own.ended >= leastEnded && own.errors >= manyErrors && own.errors > now.errors *
+					1.5) {
+					problems.push({ level: 2, text: `${percent(own.errors)} errors of ${entry.backend}` });
+				}
+			}
+		}
+		if (now && now.limited > 0) problems.push({ level: 1,
+			text: `${rate(now.limited)} requests/s over the rate limit are rejected` });
+		if (now && now.overloaded > 0) problems.push({ level: 2,
+			text: `${rate(now.overloaded)} requests/s are rejected because the server is overloaded` });
+		for (const entry of endpoint.weights ?? []) {
+			const status = this.backends.get(entry.backend)?.status;
+			if (!status || !(entry.weight > 0)) continue;
+			const replicas = status.replicas ?? [];
+			const down = replicas.filter(
+				(/** @type {any} */ each) => each.state !== "REPLICA_STATE_READY").length;
+			if (!status.usable) {
+				problems.push({ level: 2, text: `${entry.backend} is not usable` });
+			} else if (down > 0) {
+				problems.push({ level: 1,
+					text: `${down} of ${replicas.length} replicas of ${entry.backend} not ready` });
+			}
+			if (status.circuitOpen) problems.push({ level: 1,
+				text: `${entry.backend} rejects requests` });
+		}
+		const rollout = this.rollouts.get(endpoint.name);
+		if (rollout?.phase === "ROLLOUT_PHASE_ABORTING") {
+			problems.push({ level: 2, text: "the rollout aborts" });
+		} else if (rollout?.phase === "ROLLOUT_PHASE_PAUSED") {
+			problems.push({ level: 1, text: "the rollout is paused" });
+		}
+		if (endpoint.timeBox) problems.push({ level: 1, text: "the weights will revert" });
+		return problems.sort((a, b) => b.level - a.level);
+	}
 }

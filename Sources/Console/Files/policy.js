@@ -18,9 +18,9 @@ const points = 2 ** 64;
  * @returns {Part[]}
  */
 export function parts(intervals) {
-  const starts = intervals.map((interval) => Number(BigInt(interval.start ?? "0")) / points);
-  return intervals.map((interval, index) => ({ from: starts[index] ?? 0, to: starts[index + 1] ?? 1,
-    backend: interval.backend }));
+	const starts = intervals.map((interval) => Number(BigInt(interval.start ?? "0")) / points);
+	return intervals.map((interval, index) => ({ from: starts[index] ?? 0, to: starts[index + 1] ?? 1,
+		backend: interval.backend }));
 }
 
 /**
@@ -30,28 +30,28 @@ export function parts(intervals) {
  * @returns {Move[]}
  */
 export function moves(before, after) {
-  /** @type {Move[]} */
-  const result = [];
-  let left = 0;
-  let right = 0;
-  let from = 0;
-  while (left < before.length && right < after.length) {
-    const old = /** @type {Part} */ (before[left]);
-    const next = /** @type {Part} */ (after[right]);
-    const to = Math.min(old.to, next.to);
-    if (old.backend !== next.backend && to > from) {
-      const last = result.at(-1);
-      if (last && last.to === from && last.before === old.backend && last.after === next.backend) {
-        last.to = to;
-      } else {
-        result.push({ from, to, before: old.backend, after: next.backend });
-      }
-    }
-    if (old.to === to) left += 1;
-    if (next.to === to) right += 1;
-    from = to;
-  }
-  return result;
+	/** @type {Move[]} */
+	const result = [];
+	let left = 0;
+	let right = 0;
+	let from = 0;
+	while (left < before.length && right < after.length) {
+		const old = /** @type {Part} */ (before[left]);
+		const next = /** @type {Part} */ (after[right]);
+		const to = Math.min(old.to, next.to);
+		if (old.backend !== next.backend && to > from) {
+			const last = result.at(-1);
+			if (last && last.to === from && last.before === old.backend && last.after === next.backend) {
+				last.to = to;
+			} else {
+				result.push({ from, to, before: old.backend, after: next.backend });
+			}
+		}
+		if (old.to === to) left += 1;
+		if (next.to === to) right += 1;
+		from = to;
+	}
+	return result;
 }
 
 /**
@@ -60,58 +60,31 @@ export function moves(before, after) {
  * @param {Weight[]} after
  */
 export function leastMoved(before, after) {
-  const next = new Map(after.map((entry) => [entry.backend, entry.weight ?? 0]));
-  return before.reduce(
-    (sum, entry) => sum + Math.max(0, (entry.weight ?? 0) - (next.get(entry.backend) ?? 0)), 0);
+	const next = new Map(after.map((entry) => [entry.backend, entry.weight ?? 0]));
+	return before.reduce(
+		(sum, entry) => sum + Math.max(0, (entry.weight ?? 0) - (next.get(entry.backend) ?? 0)), 0);
 }
 
-const unit = 10_000;
-
 /**
- * The weights after one backend gets a weight; the others keep their proportions. The weights are
- * multiples of 0.0001, and their sum is exactly 1.
- * @param {Weight[]} weights
- * @param {string} backend
- * @param {number} weight
+ * The weights after the user has set those of some backends. The others share the rest in their
+ * first proportions. The values that were set first yield if the sum would not be 1.
+ * @param {Weight[]} first the weights before
+ * @param {Map<string, number>} set the latest last
  * @returns {Weight[]}
  */
-export function withWeight(weights, backend, weight) {
-  const units = Math.round(Math.min(1, Math.max(0, Number.isFinite(weight) ? weight : 0)) * unit);
-  const others = weights.filter((entry) => entry.backend !== backend);
-  if (others.length === 0) return [{ backend, weight: 1 }];
-  const total = others.reduce((sum, entry) => sum + (entry.weight ?? 0), 0);
-  let rest = unit - units;
-  let share = total;
-  const scaled = others.map((entry, index) => {
-    const own = total > 0 ? (entry.weight ?? 0) : 1;
-    const all = total > 0 ? share : others.length - index;
-    const part = all > 0 ? Math.min(rest, Math.round(rest * own / all)) : 0;
-    rest -= part;
-    share -= own;
-    return { backend: entry.backend, weight: part / unit };
-  });
-  const target = { backend, weight: (units + rest) / unit };
-  return [...scaled, target].sort((a, b) => (a.backend < b.backend ? -1 : 1));
-}
-
-/**
- * The weights that a revision's summary states, "greeter: v1=0.9 v2=0.1"; null if it states none
- * for the endpoint.
- * @param {string} summary
- * @param {string} endpoint
- * @returns {Weight[] | null}
- */
-export function summaryWeights(summary, endpoint) {
-  for (const text of summary.split("; ")) {
-    const head = [`${endpoint}: `, `create endpoint ${endpoint}: `].find((h) => text.startsWith(h));
-    if (!head) continue;
-    const words = (text.slice(head.length).split(", ")
-      .find((part) => /^[^ =]+=[0-9.e-]+( [^ =]+=[0-9.e-]+)*$/.test(part)) ?? "").split(" ");
-    const weights = words.filter(Boolean).map((entry) => {
-      const at = entry.lastIndexOf("=");
-      return { backend: entry.slice(0, at), weight: Number(entry.slice(at + 1)) };
-    });
-    return weights.length > 0 ? weights : null;
-  }
-  return null;
+export function withWeights(first, set) {
+	const values = new Map([...set].map(([name, value]) => [name, Math.min(1, Math.max(0, value))]));
+	const sum = () => [...values.values()].reduce((all, value) => all + value, 0);
+	for (const name of set.keys()) {
+		if (values.size <= 1 || values.size < first.length && sum() <= 1) break;
+		values.delete(name);
+	}
+	const others = first.filter((each) => !values.has(each.backend));
+	if (others.length === 0) return first.map(({ backend }) => ({ backend, weight: 1 }));
+	const all = others.reduce((total, each) => total + (each.weight ?? 0), 0);
+	const rest = Math.max(0, 1 - sum());
+	return first.map(({ backend, weight = 0 }) => ({
+		backend,
+		weight: values.get(backend) ?? (all > 0 ? rest * weight / all : rest / others.length),
+	}));
 }

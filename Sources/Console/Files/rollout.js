@@ -3,7 +3,8 @@
 import { decide } from "./decisions.js";
 import { h } from "./dom.js";
 import { ago, clock, count, number, seconds, shown, span, weight, word } from "./format.js";
-import { evidenceBand } from "./plots.js";
+import { evidenceBand, evidenceRange } from "./plots.js";
+import { cell, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -13,39 +14,39 @@ import { evidenceBand } from "./plots.js";
  * @param {string} pause
  */
 function possible(phase, pause) {
-  switch (phase) {
-    case "PENDING":
-    case "SETTLING":
-    case "OBSERVING":
-      return ["PauseRollout", "AdvanceRollout", "PromoteRollout", "AbortRollout"];
-    case "BAKING":
-      return ["PauseRollout", "AdvanceRollout", "AbortRollout"];
-    case "PAUSED":
-      return pause === "approval" ?
-        ["AdvanceRollout", "PromoteRollout", "AbortRollout"] :
-        ["ResumeRollout", "AdvanceRollout", "PromoteRollout", "AbortRollout"];
-    default:
-      return [];
-  }
+	switch (phase) {
+		case "PENDING":
+		case "SETTLING":
+		case "OBSERVING":
+			return ["PauseRollout", "AdvanceRollout", "PromoteRollout", "AbortRollout"];
+		case "BAKING":
+			return ["PauseRollout", "AdvanceRollout", "AbortRollout"];
+		case "PAUSED":
+			return pause === "approval" ?
+				["AdvanceRollout", "PromoteRollout", "AbortRollout"] :
+				["ResumeRollout", "AdvanceRollout", "PromoteRollout", "AbortRollout"];
+		default:
+			return [];
+	}
 }
 
 /**
  * The factor of a gate, "errors<1.5x"; null for a share.
  * @param {string} gate
  */
-export function gateBound(gate) {
-  const match = /<([0-9.]+)x$/.exec(gate);
-  return match ? Number(match[1]) : null;
+function gateBound(gate) {
+	const match = /<([0-9.]+)x$/.exec(gate);
+	return match ? Number(match[1]) : null;
 }
 
 /** @param {number | undefined} value */
 const ratio = (value) => (value === undefined || !Number.isFinite(Number(value)) ? "–" :
-  Number(value) >= 100 ? "> 100" : `${Number(value).toFixed(2)}×`);
+	Number(value) >= 100 ? "> 100" : `${Number(value).toFixed(2)}×`);
 
 /** Evidence in words: how often it would arise by chance is one in this number.
  * @param {number} log */
 const strength = (log) => (log > 20 ? `10^${(log / Math.LN10).toFixed(0)}` : Math.exp(log).toFixed(
-  log > 3 ? 0 : 2));
+	log > 3 ? 0 : 2));
 
 /**
  * @param {Page} page
@@ -53,43 +54,40 @@ const strength = (log) => (log > 20 ? `10^${(log / Math.LN10).toFixed(0)}` : Mat
  * @param {any} rollout
  */
 export function rolloutSection(page, endpoint, rollout) {
-  const { model } = page;
-  const phase = word(rollout.phase, "ROLLOUT_PHASE_");
-  const hasEnded = phase === "aborted" || phase === "succeeded";
-  const plan = rollout.plan ?? {};
-  const steps = plan.steps ?? [];
-  const step = number(rollout.step);
-  const states = model.evidence.get(endpoint.name)?.states ?? [];
-  const may = model.may(endpoint.name);
-  const level = phase === "aborting" || phase === "aborted" ? 2 : phase === "paused" ? 1 : 0;
-  return h("section", { class: "card", id: "rollout" }, h("h2", null, "Rollout to ", h("bdi", null,
-      shown(plan.candidate))),
-    h("p", { class: `phase problem level-${level}` }, h("b", null, phase),
-      ` · step ${step + 1} of ${steps.length}`,
-      ` · candidate ${weight(rollout.weight)}`, rollout.shadow > 0 ?
-      ` · shadow ${weight(rollout.shadow)}` : "",
-      ` · ${count(rollout.requests)} requests in this step`, rollout.inPhase ?
-      ` · ${span(seconds(rollout.inPhase))} in this phase` : ""),
-    rollout.reason ? h("p", null, h("bdi", null, shown(rollout.reason))) : null,
-    h("ol", { class: "rollout-steps" }, steps.map((/** @type {string} */
-      text, /** @type {number} */ index) => h("li", {
-      class: phase === "succeeded" || index < step ? "done" : index === step ? "now" : "",
-      "aria-current": index === step && !hasEnded ? "step" : null,
-    }, shown(text, 40)))),
-    may && !hasEnded ? h("div", { class: "actions", role: "group", "aria-label": "Decisions" },
-      possible(word(rollout.phase, "ROLLOUT_PHASE_").toUpperCase(), rollout.pause ?? "").map((
-        method) => h("button", {
-        type: "button",
-        key: method,
-        class: method === "AbortRollout" ? "danger" : "",
-        onclick: () => decide(page, model.endpoints.get(endpoint.name) ?? endpoint, method),
-      }, `${method.replace("Rollout", "")} …`))) : null,
-    gates(rollout, states),
-    h("p", { class: "quiet" },
-      `Started ${ago(rollout.started, Date.now())} (${clock(rollout.started)}) by `, h("bdi",
-        null, shown(rollout.author, 128)), "."),
-    rollout.webhookProblem ? h("p", { class: "problem level-1" },
-      `Webhook: ${shown(rollout.webhookProblem)}`) : null);
+	const { model } = page;
+	const phase = word(rollout.phase, "ROLLOUT_PHASE_");
+	const hasEnded = phase === "aborted" || phase === "succeeded";
+	const plan = rollout.plan ?? {};
+	const steps = plan.steps ?? [];
+	const step = number(rollout.step);
+	const states = model.evidence.get(endpoint.name)?.states ?? [];
+	const may = model.may(endpoint.name);
+	const level = phase === "aborting" || phase === "aborted" ? 2 : phase === "paused" ? 1 : 0;
+	return h("section", { class: "card", id: "rollout" }, h("h2", null, "Rollout to ", text(plan.candidate)),
+		h("p", { class: `phase problem level-${level}` }, h("b", null, phase),
+			` · step ${step + 1} of ${steps.length}`,
+			` · candidate ${weight(rollout.weight)}`, rollout.shadow > 0 ?
+			` · shadow ${weight(rollout.shadow)}` : "",
+			` · ${count(rollout.requests)} requests in this step`, rollout.inPhase ?
+			` · ${span(seconds(rollout.inPhase))} in this phase` : ""),
+		rollout.reason ? h("p", null, text(rollout.reason)) : null,
+		h("ol", { class: "rollout-steps" }, steps.map((/** @type {string} */
+			text, /** @type {number} */ index) => h("li", {
+			class: phase === "succeeded" || index < step ? "done" : index === step ? "now" : "",
+			"aria-current": index === step && !hasEnded ? "step" : null,
+		}, shown(text, 40)))),
+		may && !hasEnded ? h("div", { class: "actions", role: "group", "aria-label": "Decisions" },
+			possible(word(rollout.phase, "ROLLOUT_PHASE_").toUpperCase(), rollout.pause ?? "").map((
+				method) => h("button", {
+				type: "button",
+				key: method,
+				class: method === "AbortRollout" ? "danger" : "",
+				onclick: () => decide(page, model.endpoints.get(endpoint.name) ?? endpoint, method),
+			}, `${method.replace("Rollout", "")} …`))) : null,
+		gates(rollout, states),
+		quiet(`Started ${ago(rollout.started)} (${clock(rollout.started)}) by `, text(rollout.author, 128), "."),
+		rollout.webhookProblem ? h("p", { class: "problem level-1" },
+			`Webhook: ${shown(rollout.webhookProblem)}`) : null);
 }
 
 /**
@@ -97,60 +95,57 @@ export function rolloutSection(page, endpoint, rollout) {
  * @param {any[]} states
  */
 function gates(rollout, states) {
-  const all = rollout.gates ?? [];
-  if (all.length === 0) return h("p", { class: "quiet" }, "No evidence yet.");
-  return [
-    h("p", null, "Evidence against the candidate: ", h("b", null, strength(rollout.logFailure ??
-        0)), " of ",
-      h("b", null, strength(rollout.logThreshold ?? 0)), ", at which the rollout aborts."),
-    h("div", { class: "gates" }, all.map((/** @type {any} */ gate) => {
-      const over = states.flatMap((state) => {
-        const own = (state.gates ?? []).find((/** @type {any} */ each) => each.gate ===
-          gate.gate);
-        return own?.ratio ? [{
-          time: state.time,
-          lower: Number(own.ratio.lower ?? 0),
-          upper: Number(own.ratio.upper ?? Infinity),
-          ...(own.ratio.estimate === undefined ? {} : { estimate: Number(own.ratio
-              .estimate) }),
-        }] : [];
-      });
-      const bound = gateBound(gate.gate);
-      const last = gate.ratio;
-      return h("figure", { key: gate.gate }, h("figcaption", null, h("b", { class: "code" },
-            shown(gate.gate, 60)),
-          gate.passed ? h("span", { class: "tag add" }, "passed") : null),
-        over.length > 1 ? evidenceBand(over, bound,
-          `${gate.gate}: the ratio of candidate and baseline with its interval over ${over.length} states`
-          ) : null,
-        over.length > 1 ? h("p", { class: "axis quiet" }, h("span", null, clock(new Date(
-            over[0]?.time ?? 0).toISOString()).slice(11)),
-          h("span", null, "ratio 0.1 to 10, logarithmic; dashed: the gate"), h("span", null,
-            "now")) : null,
-        h("dl", null,
-          h("dt", null, "ratio"), h("dd", null, ratio(last?.estimate)),
-          h("dt", null, "interval"), h("dd", null, last ?
-            `${ratio(last.lower)} to ${ratio(last.upper)}` : "–"),
-          h("dt", null, "bad, candidate"), h("dd", null,
-            `${count(gate.candidateBad)} of ${count(gate.requests)}`),
-          h("dt", null, "bad, baseline"), h("dd", null, count(gate.baselineBad)),
-          h("dt", null, "against"), h("dd", null, strength(gate.logFailure ?? 0))));
-    })),
-    states.length > 1 ? h("details", null, h("summary", null, "The evidence as a table"),
-      h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, h("th", null,
-            "time"), h("th", { class: "number" }, "weight"),
-          h("th", { class: "number" }, "against"), all.map((/** @type {any} */ gate) => h(
-            "th", { class: "number", key: gate.gate }, shown(gate.gate, 60))))),
-        h("tbody", null, states.slice(-30).reverse().map((state) => h("tr", { key: String(state
-              .time) },
-          h("td", null, clock(new Date(state.time).toISOString()).slice(11)), h(
-          "td", { class: "number" }, weight(state.weight)),
-          h("td", { class: "number" }, strength(state.logFailure ?? 0)),
-          all.map((/** @type {any} */ gate) => {
-            const own = (state.gates ?? []).find((/** @type {any} */ each) => each
-              .gate === gate.gate);
-            return h("td", { class: "number", key: gate.gate }, own?.ratio ?
-              `${ratio(own.ratio.lower)} – ${ratio(own.ratio.upper)}` : "–");
-          }))))))) : null,
-  ];
+	const all = rollout.gates ?? [];
+	if (all.length === 0) return quiet("No evidence yet.");
+	return [
+		h("p", null, "Evidence against the candidate: ", h("b", null, strength(rollout.logFailure ??
+				0)), " of ",
+			h("b", null, strength(rollout.logThreshold ?? 0)), ", at which the rollout aborts."),
+		quiet("The bands are the interval of the ratio of candidate to baseline since " +
+			"this page follows the rollout, logarithmic. Solid: equal; dashed: the gate."),
+		h("div", { class: "gates" }, all.map((/** @type {any} */ gate) => {
+			const over = states.flatMap((state) => {
+				const own = (state.gates ?? []).find((/** @type {any} */ each) => each.gate ===
+					gate.gate);
+				return own?.ratio ? [{
+					time: state.time,
+					lower: Number(own.ratio.lower ?? 0),
+					upper: Number(own.ratio.upper ?? Infinity),
+					...(own.ratio.estimate === undefined ? {} : { estimate: Number(own.ratio
+							.estimate) }),
+				}] : [];
+			});
+			const bound = gateBound(gate.gate);
+			const last = gate.ratio;
+			return h("figure", { key: gate.gate }, h("figcaption", null, h("b", { class: "code" },
+						shown(gate.gate, 60)),
+					gate.passed ? h("span", { class: "tag add" }, "passed") : null),
+				over.length > 1 ? evidenceBand(over, bound,
+					`${gate.gate}: the ratio of candidate and baseline with its interval over ${over.length} states`
+					) : null,
+				over.length > 1 ? h("p", { class: "axis quiet" }, h("span", null, clock(over[0]?.time)
+					.slice(11)), h("span", null, evidenceRange(over, bound).map((each) => `${each}×`)
+					.join(" to ")), h("span", null, "now")) : null,
+				h("dl", null,
+					h("dt", null, "ratio"), h("dd", null, ratio(last?.estimate)),
+					h("dt", null, "interval"), h("dd", null, last ?
+						`${ratio(last.lower)} to ${ratio(last.upper)}` : "–"),
+					h("dt", null, "bad, candidate"), h("dd", null,
+						`${count(gate.candidateBad)} of ${count(gate.requests)}`),
+					h("dt", null, "bad, baseline"), h("dd", null, count(gate.baselineBad)),
+					h("dt", null, "against"), h("dd", null, strength(gate.logFailure ?? 0))));
+		})),
+		states.length > 1 ? h("details", null, h("summary", null, "The evidence as a table"),
+			table({ label: "Evidence over time" }, ["time", "#weight", "#against", ...all.map((
+				/** @type {any} */ gate) => `#${shown(gate.gate, 60)}`)],
+				states.slice(-30).reverse().map((state) => h("tr", { key: String(state.time) },
+					h("th", { scope: "row" }, clock(state.time).slice(11)),
+					cell("weight", weight(state.weight)), cell("against", strength(state.logFailure ?? 0)),
+					all.map((/** @type {any} */ gate) => {
+						const own = (state.gates ?? []).find((/** @type {any} */ each) => each.gate === gate
+							.gate);
+						return cell(shown(gate.gate, 60), own?.ratio ?
+							`${ratio(own.ratio.lower)} – ${ratio(own.ratio.upper)}` : "–");
+					}))))) : null,
+	];
 }

@@ -2,9 +2,10 @@
 
 import { resetShadow, setShadow } from "./actions.js";
 import { h } from "./dom.js";
-import { ago, bytes, clock, count, latency, number, percent, shown, weight,
-  word } from "./format.js";
+import { ago, bytes, clock, count, latency, number, percent, plural, shown, weight,
+	word } from "./format.js";
 import { backendLabel } from "./plots.js";
+import { card, cell, fact, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -20,19 +21,19 @@ const view = { endpoint: "", reports: [], problem: "" };
  * @param {string} endpoint
  */
 export async function readReports(page, endpoint) {
-  if (view.endpoint !== endpoint) Object.assign(view, { endpoint, reports: [], problem: "" });
-  if ((page.model.endpoints.get(endpoint)?.shadows ?? []).length === 0) {
-    view.reports = [];
-    return;
-  }
-  try {
-    const response = await page.client.call("GetShadowReport", { endpoint });
-    if (view.endpoint === endpoint) Object.assign(view, { reports: response.reports ?? [],
-      problem: "" });
-  } catch (error) {
-    view.problem = error instanceof Error ? error.message : String(error);
-    throw error;
-  }
+	if (view.endpoint !== endpoint) Object.assign(view, { endpoint, reports: [], problem: "" });
+	if ((page.model.endpoints.get(endpoint)?.shadows ?? []).length === 0) {
+		view.reports = [];
+		return;
+	}
+	try {
+		const response = await page.client.call("GetShadowReport", { endpoint });
+		if (view.endpoint === endpoint) Object.assign(view, { reports: response.reports ?? [],
+			problem: "" });
+	} catch (error) {
+		view.problem = error instanceof Error ? error.message : String(error);
+		throw error;
+	}
 }
 
 /**
@@ -40,16 +41,15 @@ export async function readReports(page, endpoint) {
  * @param {any} endpoint
  */
 export function shadowsSection(page, endpoint) {
-  const shadows = endpoint.shadows ?? [];
-  if (shadows.length === 0) return null;
-  const reports = view.endpoint === endpoint.name ? view.reports : [];
-  return h("section", { class: "card", id: "shadows" }, h("h2", null, "Shadows"),
-    h("p", { class: "quiet" },
-      "Copies of requests; clients do not receive these responses. Figures of this server."),
-    view.problem ? h("p", { class: "error" }, shown(view.problem)) : null,
-    shadows.map((/** @type {any} */ shadow) => report(
-      page, endpoint, shadow, reports.find((/** @type {any} */ each) => each.backend === shadow
-        .backend))));
+	const shadows = endpoint.shadows ?? [];
+	if (shadows.length === 0) return null;
+	const reports = view.endpoint === endpoint.name ? view.reports : [];
+	return card("shadows", "Shadows",
+		quiet("Copies of requests; clients do not receive these responses. Figures of this server."),
+		view.problem ? h("p", { class: "error" }, shown(view.problem)) : null,
+		shadows.map((/** @type {any} */ shadow) => report(
+			page, endpoint, shadow, reports.find((/** @type {any} */ each) => each.backend === shadow
+				.backend))));
 }
 
 /**
@@ -59,86 +59,68 @@ export function shadowsSection(page, endpoint) {
  * @param {any} report
  */
 function report(page, endpoint, shadow, report) {
-  const names = page.model.names(endpoint);
-  const may = page.model.may(endpoint.name);
-  const verdict = word(report?.verdict, "SHADOW_VERDICT_");
-  const level = verdict === "fit" ? 0 : verdict === "too few" || verdict === "unknown" ? 0 : 2;
-  const current = () => page.model.endpoints.get(endpoint.name) ?? endpoint;
-  return h("article", { key: shadow.backend, "data-shadow": shadow.backend },
-    h("h3", null, backendLabel(names, shadow.backend),
-      ` receives copies of ${weight(shadow.proportion)} of the requests`),
-    may ? h("div", { class: "actions",
-      role: "group", "aria-label": `Actions of the shadow ${shadow.backend}` },
-      h("button", { type: "button", class: "small", onclick: () => setShadow(page, current(),
-          shadow.backend) }, "Change …"),
-      report ? h("button", { type: "button", class: "small", onclick: () => resetShadow(page,
-          current(), report) }, "Reset report …") : null) : null,
-    report ? [
-      h("p", { class: `problem level-${level}` }, shown(report.explanation)),
-      h("dl", { class: "facts" },
-        fact("compared", count(report.compared)), fact("equal", count(report.equal)), fact(
-          "different", count(report.differing)),
-        fact("beyond noise", count(report.differingBeyondNoise)), fact("selected", count(report
-          .selected)),
-        (report.drops ?? []).map((/** @type {any} */ each) => fact(`dropped: ${each.reason}`,
-          count(each.count))),
-        fact("p99 primary", latency(report.primaryLatency?.p99Us)), fact("p99 shadow", latency(
-          report.shadowLatency?.p99Us)),
-        fact("buffered", bytes(report.bufferedBytes)), fact("since", ago(report.since, Date
-        .now()))),
-      (report.fields ?? []).length > 0 ? h("div", { class: "scroll" }, h(
-        "table", { class: "fields stack" },
-        h("caption", null, "Fields that differ"),
-        h("thead", null, h("tr", null, h("th", null, "field"), h("th", { class: "number" },
-            "pairs"), h("th", { class: "number" }, "share"),
-          h("th", { class: "number" }, "noise"), h("th", null, "primary, for example"), h(
-            "th", null, "shadow"))),
-        h("tbody", null, report.fields.map((/** @type {any} */ field) => h(
-          "tr", { key: `${field.method} ${field.field}`, class: field.noise ? "noise" :
-            "" },
-          h("th", { scope: "row", class: "code", title: shown(field.method) }, h("bdi",
-            null, shown(field.field, 200)), field.noise ? h("span", { class: "tag" },
-            "noise") : null),
-          h("td", { class: "number", "data-label": "pairs" }, count(field.count)), h(
-          "td", { class: "number", "data-label": "share" }, percent(field.share ?? 0)),
-          h("td", { class: "number", "data-label": "noise" }, percent(field.noiseShare ??
-            0)),
-          h("td", { class: "code before", "data-label": "primary" }, h("bdi", null, shown(
-            field.example?.primary, 300))),
-          h("td", { class: "code after", "data-label": "shadow" }, h("bdi", null, shown(
-            field.example?.shadow, 300)))))))) : null,
-      (report.statuses ?? []).length > 0 ? h("details", null, h("summary", null, "Statuses"), h(
-        "div", { class: "scroll" }, h("table", null,
-          h("thead", null, h("tr", null, h("th", null, "primary"), h("th", null, "shadow"), h(
-            "th", { class: "number" }, "pairs"))),
-          h("tbody", null, report.statuses.map((/** @type {any} */ each) => h(
-            "tr", { key: `${each.primary} ${each.shadow}` },
-            h("td", null, shown(each.primary)), h("td", null, shown(each.shadow)), h(
-            "td", { class: "number" }, count(each.count)))))))) : null,
-      (report.samples ?? []).length > 0 ? h("details", null, h("summary", null,
-          `${report.samples.length} samples (redacted as configured)`),
-        report.samples.map((/** @type {any} */ sample) => h("div", { class: "sample" },
-          h("p", { class: "quiet" }, `${clock(sample.time)} · `, h("bdi", null, shown(sample
-            .method, 200))),
-          h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, h("th",
-              null, "place"), h("th", null, "primary"), h("th", null, "shadow"))),
-            h("tbody", null, (sample.differences ?? []).map((/** @type {any} */ each) => h(
-              "tr", null,
-              h("th", { scope: "row", class: "code" }, shown(each.place, 200)),
-              h("td", { class: "code before" }, h("bdi", null, shown(each.primary,
-              1000))), h("td", { class: "code after" }, h("bdi", null, shown(each.shadow,
-                1000)))))))),
-          (sample.metadata ?? []).length > 0 ? h("p", { class: "quiet code" }, sample.metadata
-            .map(
-              (/** @type {any} */ each) => `${shown(each.name, 80)}: ${shown(each.value, 200)}`
-              ).join(" · ")) : null))) : null,
-    ] : h("p", { class: "quiet" }, number(page.model.revision) > 0 ? "Reading the report …" : ""));
+	const names = page.model.palette(endpoint);
+	const may = page.model.may(endpoint.name);
+	const verdict = word(report?.verdict, "SHADOW_VERDICT_");
+	const level = verdict === "fit" ? 0 : verdict === "too few" || verdict === "unknown" ? 0 : 2;
+	const current = () => page.model.endpoints.get(endpoint.name) ?? endpoint;
+	return h("article", { key: shadow.backend, "data-shadow": shadow.backend },
+		h("h3", null, backendLabel(names, shadow.backend),
+			` receives copies of ${weight(shadow.proportion)} of the requests`),
+		may ? h("div", { class: "actions",
+			role: "group", "aria-label": `Actions of the shadow ${shadow.backend}` },
+			h("button", { type: "button", class: "small", onclick: () => setShadow(page, current(),
+					shadow.backend) }, "Change …"),
+			report ? h("button", { type: "button", class: "small", onclick: () => resetShadow(page,
+					current(), report) }, "Reset report …") : null) : null,
+		report ? [
+			h("p", { class: `problem level-${level}` }, shown(report.explanation)),
+			h("dl", { class: "facts" },
+				fact("compared", count(report.compared)), fact("equal", count(report.equal)), fact(
+					"different", count(report.differing)),
+				fact("beyond noise", count(report.differingBeyondNoise)), fact("selected", count(report
+					.selected)),
+				(report.drops ?? []).map((/** @type {any} */ each) => fact(`dropped: ${each.reason}`,
+					count(each.count))),
+				fact("p99 primary", latency(report.primaryLatency?.p99Us)), fact("p99 shadow", latency(
+					report.shadowLatency?.p99Us)),
+				fact("buffered", bytes(report.bufferedBytes)), fact("since", ago(report.since))),
+			(report.fields ?? []).length > 0 ? table({ label: "", caption: "Fields that differ",
+					class: "fields stack" },
+				["field", "#pairs", "#share", "#noise", "primary, for example", "shadow"],
+				report.fields.map((/** @type {any} */ field) => h(
+					"tr", { key: `${field.method} ${field.field}`, class: field.noise ? "noise" : "" },
+					h("th", { scope: "row", class: "code", title: shown(field.method) }, text(field.field,
+						200), field.noise ? h("span", { class: "tag" }, "noise") : null),
+					cell("pairs", count(field.count)), cell("share", percent(field.share ?? 0)),
+					cell("noise", number(report.noiseCompared) > 0 ? percent(field.noiseShare ?? 0) : "–"), sides(field.example, 300)))) : null,
+			(report.statuses ?? []).length > 0 ? h("details", null, h("summary", null, "Statuses"),
+				table({ label: "Statuses", class: "" }, ["primary", "shadow", "#pairs"], report.statuses
+					.map((/** @type {any} */ each) => h("tr", { key: `${each.primary} ${each.shadow}` },
+						h("td", null, shown(each.primary)), h("td", null, shown(each.shadow)), cell("pairs",
+							count(each.count)))))) : null,
+			(report.samples ?? []).length > 0 ? h("details", null, h("summary", null,
+					`${plural(report.samples.length, "sample")} (redacted as configured)`),
+				report.samples.map((/** @type {any} */ sample) => h("div", { class: "sample" },
+					quiet(`${clock(sample.time)} · `, text(sample
+						.method, 200)),
+					table({ label: "Sample" }, ["place", "primary", "shadow"], (sample.differences ?? []).map(
+						(/** @type {any} */ each) => h("tr", null, h("th", { scope: "row", class: "code" },
+							shown(each.place, 200)), sides(each, 1000)))),
+					(sample.metadata ?? []).length > 0 ? h("p", { class: "quiet code" }, sample.metadata.map(
+						(/** @type {any} */ each) => `${shown(each.name, 80)}: ${shown(each.value, 200)}`)
+						.join(" · ")) : null))) : null,
+		] : quiet(number(page.model.revision) > 0 ? "Reading the report …" : ""));
 }
 
 /**
- * @param {string} name
- * @param {string} value
+ * The two values of a difference, side by side.
+ * @param {any} values
+ * @param {number} limit
  */
-function fact(name, value) {
-  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
-}
+const sides = (values, limit) => [
+	h("td", { class: "code before", "data-label": "primary" }, text(values?.primary,
+		limit)),
+	h("td", { class: "code after", "data-label": "shadow" }, text(values?.shadow,
+		limit)),
+];

@@ -124,7 +124,8 @@ extension ControlPlane {
             }
             .sampledRead("ListBackends", .viewer) {
                 (request: Weir_Admin_V1_ListBackendsRequest, view) in
-                view.backendList(secrets: request.secrets)
+                view.backendList(
+                    secrets: request.secrets, omitsDescriptorSets: request.omitDescriptorSets)
             }
             .read("GetEndpoint", .viewer) { (request: Weir_Admin_V1_GetEndpointRequest, view) in
                 Weir_Admin_V1_Endpoint(try view.state.existingEndpoint(request.name))
@@ -216,7 +217,7 @@ extension ControlPlane {
             .read("ListRevisions", .viewer) { (request: Weir_Admin_V1_ListRevisionsRequest, view) in
                 view.revisions(
                     before: request.beforeRevision, limit: request.limit,
-                    rolloutsOf: request.rolloutsOf)
+                    rolloutsOf: request.rolloutsOf, of: request.endpoint)
             }
             .read("GetRevision", .viewer) { (request: Weir_Admin_V1_GetRevisionRequest, view) in
                 try view.revision(request.revision, secrets: request.secrets)

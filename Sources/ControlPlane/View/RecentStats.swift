@@ -46,7 +46,10 @@ struct RecentStats: Sendable {
     func since(_ start: ContinuousClock.Instant, endpoint: String) -> [Weir_Admin_V1_Stats] {
         intervals.filter { $0.end > start }.map { interval in
             var stats = interval.stats
-            if !endpoint.isEmpty { stats.backends.removeAll { $0.endpoint != endpoint } }
+            if !endpoint.isEmpty {
+                stats.backends.removeAll { $0.endpoint != endpoint }
+                stats.endpoints.removeAll { $0.endpoint != endpoint }
+            }
             return stats
         }
     }

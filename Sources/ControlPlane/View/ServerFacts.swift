@@ -7,6 +7,8 @@ package struct ServerFacts: Sendable {
     package var version = ""
     /// The commit from which Weir was built; nil if unknown.
     package var commit: String?
+    /// The limits of the data plane by name; times are in seconds.
+    package var limits: [(name: String, value: String)] = []
     /// Returns the number of lost log lines; nil if they are not counted.
     package var lostLogLines: (@Sendable () -> UInt64)?
     /// Returns the lines of the access log that were written and lost; nil without one.

@@ -8,18 +8,21 @@ extension ControlPlane.View {
 
     /// The latest revisions, newest first.
     ///
-    /// - Parameter rollouts: an endpoint, to list only the decisions of its rollouts; empty for all
-    ///   revisions.
+    /// - Parameters:
+    ///   - rollouts: an endpoint, to list only the decisions of its rollouts; empty for all
+    ///     revisions.
+    ///   - endpoint: an endpoint, to list only its changes, with its weights; empty likewise.
     func revisions(
-        before: UInt64, limit: UInt32, rolloutsOf rollouts: String = ""
+        before: UInt64, limit: UInt32, rolloutsOf rollouts: String = "", of endpoint: String = ""
     ) -> Weir_Admin_V1_ListRevisionsResponse {
         let count = limit == 0 ? Self.defaultRevisions : min(Int(limit), Self.maxRevisions)
         let earlier = history.entries.reversed().lazy
             .filter { before == 0 || $0.record.revision < before }
             .filter { rollouts.isEmpty || $0.decides(rolloutOf: rollouts) }
             .map(\.record)
+            .filter { endpoint.isEmpty || $0.changes(endpoint) }
         return Weir_Admin_V1_ListRevisionsResponse(
-            revisions: earlier.prefix(count).map { .init($0) },
+            revisions: earlier.prefix(count).map { .init($0, weightsOf: endpoint) },
             currentRevision: state.revision, oldestRevision: history.oldest)
     }
 
@@ -55,10 +58,21 @@ extension StateHistory {
     }
 }
 
+extension RevisionRecord {
+    /// Whether the revision created, changed or deleted an endpoint.
+    fileprivate func changes(_ endpoint: String) -> Bool {
+        delta.endpoints.contains { $0.name == endpoint }
+            || delta.deletedEndpoints.contains(endpoint)
+    }
+}
+
 extension Weir_Admin_V1_Revision {
-    init(_ record: RevisionRecord) {
+    /// - Parameter endpoint: the endpoint whose weights to include; empty for none.
+    init(_ record: RevisionRecord, weightsOf endpoint: String = "") {
+        let changed = record.delta.endpoints.first { $0.name == endpoint }
         self.init(
             revision: record.revision, time: .init(record.time), author: record.author,
-            comment: record.comment, summary: record.summary)
+            comment: record.comment, summary: record.summary,
+            weights: changed.map { .init($0.weights) } ?? [])
     }
 }

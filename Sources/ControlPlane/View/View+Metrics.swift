@@ -120,6 +120,20 @@ extension ControlPlane.View {
                 "weir_requests_refused_total", [("reason", reason.rawValue)],
                 figures.refused[reason] ?? 0)
         }
+        text.family(
+            "weir_endpoint_requests_refused_total", .counter,
+            "Requests of an endpoint refused with RESOURCE_EXHAUSTED before a backend was chosen, "
+                + "by reason: rate, the endpoint's rate limit; overload, a limit of the server.")
+        for name in state.endpoints.keys.sorted() {
+            let refused = figures.endpoints[name] ?? EndpointFigures()
+            for (reason, count) in [
+                ("rate", refused.rateLimited), ("overload", refused.overloaded),
+            ] {
+                text.sample(
+                    "weir_endpoint_requests_refused_total",
+                    [("endpoint", name), ("reason", reason)], count)
+            }
+        }
         text.metric(
             "weir_buffered_bytes", .gauge,
             "Bytes of requests and responses buffered in memory, which max-buffered-bytes limits.",

@@ -13,8 +13,19 @@ extension ControlPlane.View {
                 ("version", facts.version), ("commit", facts.commit ?? "unknown"),
                 ("swift_version", "\(_SwiftStdlibVersion.current)"),
             ], 1)
+        addLimits(to: &text)
         addProcess(to: &text)
         addCertificates(to: &text)
+    }
+
+    private func addLimits(to text: inout MetricsText) {
+        text.family(
+            "weir_limit", .gauge,
+            "The limits of the data plane by their names in weir serve --limit. Times are in "
+                + "seconds, sizes in bytes.")
+        for limit in facts.limits {
+            text.sample("weir_limit", [("limit", limit.name)], limit.value)
+        }
     }
 
     private func addProcess(to text: inout MetricsText) {

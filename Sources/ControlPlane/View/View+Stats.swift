@@ -108,7 +108,30 @@ extension ControlPlane.View {
             time: Google_Protobuf_Timestamp(time), seconds: seconds,
             backends: shown.map { message($0.key, $0.value, seconds: seconds) },
             revision: state.revision, connections: UInt64(clamping: figures.connections),
-            unrouted: figures.unrouted, freeze: freeze.map { .init($0) })
+            unrouted: figures.unrouted, freeze: freeze.map { .init($0) },
+            endpoints: endpointStats(shown, figures.endpoints, endpoint: endpoint))
+    }
+
+    /// - Parameters:
+    ///   - lines: the figures of backends.
+    ///   - refused: those of requests for which no backend was chosen.
+    private func endpointStats(
+        _ lines: [(key: StatsKey, value: CallFigures)], _ refused: [String: EndpointFigures],
+        endpoint: String
+    ) -> [Weir_Admin_V1_EndpointStats] {
+        var sums: [String: CallFigures] = [:]
+        for (key, calls) in lines where !key.isShadow && calls.started > 0 {
+            sums[key.endpoint, default: .init()].add(calls)
+        }
+        let names = refused.filter {
+            $0.value != EndpointFigures() && (endpoint.isEmpty || $0.key == endpoint)
+        }.keys
+        return Set(sums.keys).union(names).sorted().map { name in
+            let refused = refused[name] ?? EndpointFigures()
+            return Weir_Admin_V1_EndpointStats(
+                endpoint: name, rateLimited: refused.rateLimited, overloaded: refused.overloaded,
+                latency: .init(sums[name, default: .init()].latency))
+        }
     }
 
     private func message(

@@ -16,10 +16,14 @@ extension ControlPlane.View {
     }
 
     /// All backends with their status.
-    func backendList(secrets: SecretValues) -> Weir_Admin_V1_ListBackendsResponse {
+    func backendList(
+        secrets: SecretValues, omitsDescriptorSets: Bool = false
+    ) -> Weir_Admin_V1_ListBackendsResponse {
         Weir_Admin_V1_ListBackendsResponse(
             backends: state.backends.values.sorted { $0.name < $1.name }.map {
-                message($0, secrets: secrets)
+                var backend = message($0, secrets: secrets)
+                if omitsDescriptorSets { backend.descriptorSet = [] }
+                return backend
             },
             revision: state.revision)
     }

@@ -1,6 +1,7 @@
 internal import Dispatch
 package import Logging
 internal import Synchronization
+internal import Traces
 
 /// The log of `weir serve`. `LogWriter` writes its lines to standard error in the background.
 package struct BackgroundLog: LogHandler {
@@ -32,10 +33,7 @@ package struct BackgroundLog: LogHandler {
     }
 
     /// Text that is longer than a line is cut, so that waiting lines have a bounded size.
-    private static func cut(_ text: String) -> String {
-        text.utf8.count <= LogLine.maxBytes
-            ? text : String(decoding: text.utf8.prefix(LogLine.maxBytes), as: UTF8.self)
-    }
+    private static func cut(_ text: String) -> String { text.kept(bytes: LogLine.maxBytes) }
 }
 
 /// Writes entries, of which identical ones are limited, as lines of a format.

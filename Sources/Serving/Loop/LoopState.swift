@@ -27,6 +27,8 @@ final class LoopState: @unchecked Sendable {
     private(set) var delay: LoopDelay
     var admission: Admission
     private var wallClock = WallClock()
+    /// Requests that were refused before a backend was chosen, by endpoint.
+    var endpoints: [String: EndpointFigures] = [:]
     /// For the header `Date`.
     var clock = HTTPClock()
     /// The buffer in which replies are framed before the session copies them; reused.

@@ -42,9 +42,13 @@ final class ResolvedPath {
     /// answer, because operators and health checks need them while the server is overloaded.
     func refusal(on loop: LoopState, at now: UInt64) -> RPCError? {
         guard let policy else { return nil }
-        if let error = loop.refusal() { return error }
+        if let error = loop.refusal() {
+            loop.endpoints[policy.endpoint, default: .init()].overloaded += 1
+            return error
+        }
         guard let limiter, let wait = limiter.take(at: now) else { return nil }
         loop.admission.count(.rate)
+        loop.endpoints[policy.endpoint, default: .init()].rateLimited += 1
         return .rateLimited(endpoint: policy.endpoint, retryAfter: wait)
     }
 

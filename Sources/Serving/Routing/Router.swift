@@ -64,6 +64,7 @@ final class Router: @unchecked Sendable {
             cohorts[name] = EndpointCohorts(counting)
         }
         slow = slow.filter { snapshot.endpoint(named: $0.key) != nil }
+        loop.endpoints = loop.endpoints.filter { snapshot.endpoint(named: $0.key) != nil }
         dataPaths.removeAll(keepingCapacity: true)
         ownPaths.removeAll(keepingCapacity: true)
         servePaths.removeAll(keepingCapacity: true)

@@ -12,7 +12,7 @@ public struct AccessLogSettings: Sendable {
     }
 
     /// The form of the lines.
-    public enum Format: Hashable, Sendable {
+    public enum Format: String, CaseIterable, Sendable {
         /// JSON objects.
         case json
         /// `name=value` pairs, for human readers.

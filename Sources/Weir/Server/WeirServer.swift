@@ -135,6 +135,7 @@ public final class WeirServer: Sendable {
         bounds.age = configuration.keptRevisionAge
         var facts = ServerFacts()
         (facts.version, facts.commit) = (Self.version, Self.commit)
+        facts.limits = Limits.named.map { ($0.name, $0.text(in: limits)) }
         facts.lostLogLines = configuration.lostLogLines
         if let accessLog {
             facts.accessLogLines = { (written: accessLog.written, lost: accessLog.lost) }
@@ -248,7 +249,13 @@ public final class WeirServer: Sendable {
                 if let reply = console?.answer(request) {
                     return controlPlane.hostRefusal(request.head.host) ?? reply
                 }
-                return await controlPlane.answer(request)
+                let reply = await controlPlane.answer(request)
+                guard reply.status == 404 else { return reply }
+                return HTTPReply(
+                    status: 404,
+                    body: console == nil
+                        ? "use /metrics, /healthz or /readyz; the console is switched off\n"
+                        : "use / for the console, /metrics, /healthz or /readyz\n")
             },
             cors: cors, callRefusal: { controlPlane.callRefusal($0, cors) })
     }

@@ -283,11 +283,12 @@ struct ServeCommand: AsyncParsableCommand {
             let scraped: TerminalText =
                 if let metrics = addresses.metrics { ", metrics on \(metrics)" } else { "" }
             let page: TerminalText =
-                if let console = console(addresses) { "console on \(console)\n" } else { "" }
+                if let console = console(addresses) { "console on \(console)" } else { "" }
             let line: TerminalText =
                 "weir serves on \(addresses.data), admin on \(addresses.admin)\(scraped)"
-            try Output.print(
-                demo ? page + line + "\n" + Self.suggestions(addresses) : line)
+            let first = page.text.isEmpty ? line : page + "\n" + line
+            let last = page.text.isEmpty ? line : line + ", " + page
+            try Output.print(demo ? first + "\n" + Self.suggestions(addresses) : last)
         } catch {
             printError("warning: cannot write standard output: \(error.cause)")
         }

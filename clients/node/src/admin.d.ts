@@ -471,6 +471,8 @@ export interface ListBackendsRequest {
    * otherwise.
    */
   revealSecrets: boolean;
+  /** Omits the descriptor sets, which can be large. */
+  omitDescriptorSets: boolean;
 }
 
 export interface ListBackendsResponse {
@@ -1140,6 +1142,11 @@ export interface ListRevisionsRequest {
    * revisions.
    */
   rolloutsOf: string;
+  /**
+   * Lists only revisions that changed this endpoint, each with `Revision.weights`; empty for all
+   * revisions.
+   */
+  endpoint: string;
 }
 
 export interface ListRevisionsResponse {
@@ -1158,6 +1165,11 @@ export interface Revision {
   comment: string;
   /** A short summary of the change. */
   summary: string;
+  /**
+   * Only in a list of the revisions of one endpoint: its weights after the revision; empty if the
+   * revision deleted it.
+   */
+  weights: BackendWeight[];
 }
 
 export interface GetRevisionRequest {
@@ -1317,6 +1329,22 @@ export interface Stats {
   unrouted: Int64;
   /** Unset unless changes are rejected. */
   freeze?: Freeze;
+  /** The endpoints that received requests in the span. Sorted by name. */
+  endpoints: EndpointStats[];
+}
+
+/**
+ * The figures of one endpoint beyond those of its backends. A backend's figures do not include
+ * requests that the server rejected with RESOURCE_EXHAUSTED before it chose a backend.
+ */
+export interface EndpointStats {
+  endpoint: string;
+  /** Requests over the rate limit of the endpoint. */
+  rateLimited: Int64;
+  /** Requests over a limit of the server: requests in flight, buffered bytes, or delay. */
+  overloaded: Int64;
+  /** Of the requests that backends answered, without copies for shadows. */
+  latency?: Latency;
 }
 
 /** The figures of one backend of one endpoint. */

@@ -24,9 +24,9 @@ from weir.payload import EncodingError, Response
 from weir.request import Headers, MultiDict, Request
 from weir.rollouts import Rollout, RolloutGate, RolloutPlan, RolloutStart
 from weir.types import (
-    Backend, BackendStats, Change, CorsPolicy, Endpoint, Explanation, FieldDifference, Freeze,
-    HttpShardKey, Instance, Latency, ObjectChange, Replica, Revision, ShadowComparison,
-    ShadowReport, StateChange, Stats, TrafficChange,
+    Backend, BackendStats, Change, CorsPolicy, Endpoint, EndpointStats, Explanation,
+    FieldDifference, Freeze, HttpShardKey, Instance, Latency, ObjectChange, Replica, Revision,
+    ShadowComparison, ShadowReport, StateChange, Stats, TrafficChange,
 )
 
 __version__ = "0.1.0"
@@ -34,14 +34,14 @@ __version__ = "0.1.0"
 __all__ = [
     "Aborted", "AffinityMap", "AlreadyExists", "Backend", "BackendConfig", "BackendFailed",
     "BackendInUse", "BackendStats", "Cancelled", "Change", "Client", "ClientClosed",
-    "ConfigError", "CorsPolicy", "DeadlineExceeded", "EncodingError", "Endpoint", "Explanation",
-    "FailedPrecondition", "FieldDifference", "Freeze", "Handle", "Headers", "HttpShardKey",
-    "Instance", "InvalidArgument", "InvalidRoute", "InvalidTraffic", "Latency", "MultiDict",
-    "NotFound", "ObjectChange", "OutOfRange", "Owner", "PermissionDenied", "Replica", "Request",
-    "ResourceExhausted", "Response", "Result", "Revision", "RevisionConflict",
-    "RevisionNotKept", "Rollout", "RolloutGate", "RolloutPlan", "RolloutStart",
-    "ShadowComparison", "ShadowReport", "ShardKeyInterceptor", "StateChange", "Stats",
-    "TrafficChange", "Unauthenticated", "Unavailable", "Unimplemented", "WeirError",
+    "ConfigError", "CorsPolicy", "DeadlineExceeded", "EncodingError", "Endpoint",
+    "EndpointStats", "Explanation", "FailedPrecondition", "FieldDifference", "Freeze", "Handle",
+    "Headers", "HttpShardKey", "Instance", "InvalidArgument", "InvalidRoute", "InvalidTraffic",
+    "Latency", "MultiDict", "NotFound", "ObjectChange", "OutOfRange", "Owner",
+    "PermissionDenied", "Replica", "Request", "ResourceExhausted", "Response", "Result",
+    "Revision", "RevisionConflict", "RevisionNotKept", "Rollout", "RolloutGate", "RolloutPlan",
+    "RolloutStart", "ShadowComparison", "ShadowReport", "ShardKeyInterceptor", "StateChange",
+    "Stats", "TrafficChange", "Unauthenticated", "Unavailable", "Unimplemented", "WeirError",
     "accept_batch", "aio", "aio_interceptors", "connect", "intercept", "ray", "serve",
     "shard_key",
 ]

@@ -55,6 +55,18 @@ class BackendStats:
 
 
 @dataclass(frozen=True)
+class EndpointStats:
+    """The figures of one endpoint beyond those of its backends."""
+
+    endpoint: str
+    rate_limited: int
+    """The number of requests over the rate limit, which no backend received."""
+    overloaded: int
+    """The number of requests over a limit of the server, which no backend received."""
+    latency: Latency
+
+
+@dataclass(frozen=True)
 class Stats:
     """The figures of a time span, of the called server."""
 
@@ -65,6 +77,7 @@ class Stats:
     connections: int
     unrouted: int
     """The number of requests that matched no endpoint."""
+    endpoints: Tuple[EndpointStats, ...] = ()
 
     @classmethod
     def of(cls, message: admin_pb2.Stats) -> "Stats":
@@ -75,6 +88,15 @@ class Stats:
             revision=message.revision,
             connections=message.connections,
             unrouted=message.unrouted,
+            endpoints=tuple(
+                EndpointStats(
+                    endpoint=each.endpoint,
+                    rate_limited=each.rate_limited,
+                    overloaded=each.overloaded,
+                    latency=Latency.of(each.latency),
+                )
+                for each in message.endpoints
+            ),
         )
 
     def requests(self, endpoint: str, *, shadow: bool = False) -> Dict[str, int]:

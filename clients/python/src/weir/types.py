@@ -8,7 +8,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from weir._cors import CorsPolicy, HttpShardKey
 from weir._figures import (
-    BackendStats, FieldDifference, Latency, ShadowComparison, ShadowReport, Stats, time_of,
+    BackendStats, EndpointStats, FieldDifference, Latency, ShadowComparison, ShadowReport, Stats,
+    time_of,
 )
 from weir.admin.v1 import admin_pb2
 from weir.affinity import AffinityMap, Owner, ShardKey
@@ -389,7 +390,7 @@ def named(parts: List[Any]) -> Dict[str, Any]:
 
 
 __all__ = [
-    "Backend", "BackendStats", "Change", "CorsPolicy", "Endpoint", "Explanation",
+    "Backend", "BackendStats", "Change", "CorsPolicy", "Endpoint", "EndpointStats", "Explanation",
     "FieldDifference", "HttpShardKey", "Instance", "Latency", "ObjectChange", "Replica", "Revision",
     "ShadowComparison", "ShadowReport", "StateChange", "Stats", "TrafficChange",
 ]

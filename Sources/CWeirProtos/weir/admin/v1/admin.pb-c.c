@@ -5059,6 +5059,51 @@ void   weir__admin__v1__stats__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__stats__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__endpoint_stats__init
+                     (Weir__Admin__V1__EndpointStats         *message)
+{
+  static const Weir__Admin__V1__EndpointStats init_value = WEIR__ADMIN__V1__ENDPOINT_STATS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__endpoint_stats__get_packed_size
+                     (const Weir__Admin__V1__EndpointStats *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__endpoint_stats__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__endpoint_stats__pack
+                     (const Weir__Admin__V1__EndpointStats *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__endpoint_stats__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__endpoint_stats__pack_to_buffer
+                     (const Weir__Admin__V1__EndpointStats *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__endpoint_stats__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__EndpointStats *
+       weir__admin__v1__endpoint_stats__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__EndpointStats *)
+     protobuf_c_message_unpack (&weir__admin__v1__endpoint_stats__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__endpoint_stats__free_unpacked
+                     (Weir__Admin__V1__EndpointStats *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__endpoint_stats__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__backend_stats__init
                      (Weir__Admin__V1__BackendStats         *message)
 {
@@ -8151,7 +8196,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__get_backend_request__descripto
   (ProtobufCMessageInit) weir__admin__v1__get_backend_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__list_backends_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor weir__admin__v1__list_backends_request__field_descriptors[2] =
 {
   {
     "reveal_secrets",
@@ -8165,14 +8210,27 @@ static const ProtobufCFieldDescriptor weir__admin__v1__list_backends_request__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "omit_descriptor_sets",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListBackendsRequest, omit_descriptor_sets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__list_backends_request__field_indices_by_name[] = {
+  1,   /* field[1] = omit_descriptor_sets */
   0,   /* field[0] = reveal_secrets */
 };
 static const ProtobufCIntRange weir__admin__v1__list_backends_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__list_backends_request__descriptor =
 {
@@ -8182,7 +8240,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_backends_request__descrip
   "Weir__Admin__V1__ListBackendsRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ListBackendsRequest),
-  1,
+  2,
   weir__admin__v1__list_backends_request__field_descriptors,
   weir__admin__v1__list_backends_request__field_indices_by_name,
   1,  weir__admin__v1__list_backends_request__number_ranges,
@@ -13233,7 +13291,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__apply_response__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__apply_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__list_revisions_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor weir__admin__v1__list_revisions_request__field_descriptors[4] =
 {
   {
     "before_revision",
@@ -13271,16 +13329,29 @@ static const ProtobufCFieldDescriptor weir__admin__v1__list_revisions_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "endpoint",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListRevisionsRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__list_revisions_request__field_indices_by_name[] = {
   0,   /* field[0] = before_revision */
+  3,   /* field[3] = endpoint */
   1,   /* field[1] = limit */
   2,   /* field[2] = rollouts_of */
 };
 static const ProtobufCIntRange weir__admin__v1__list_revisions_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_request__descriptor =
 {
@@ -13290,7 +13361,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_request__descri
   "Weir__Admin__V1__ListRevisionsRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ListRevisionsRequest),
-  3,
+  4,
   weir__admin__v1__list_revisions_request__field_descriptors,
   weir__admin__v1__list_revisions_request__field_indices_by_name,
   1,  weir__admin__v1__list_revisions_request__number_ranges,
@@ -13361,7 +13432,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_response__descr
   (ProtobufCMessageInit) weir__admin__v1__list_revisions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__revision__field_descriptors[5] =
+static const ProtobufCFieldDescriptor weir__admin__v1__revision__field_descriptors[6] =
 {
   {
     "revision",
@@ -13423,6 +13494,18 @@ static const ProtobufCFieldDescriptor weir__admin__v1__revision__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "weights",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__Revision, n_weights),
+    offsetof(Weir__Admin__V1__Revision, weights),
+    &weir__admin__v1__backend_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__revision__field_indices_by_name[] = {
   2,   /* field[2] = author */
@@ -13430,11 +13513,12 @@ static const unsigned weir__admin__v1__revision__field_indices_by_name[] = {
   0,   /* field[0] = revision */
   4,   /* field[4] = summary */
   1,   /* field[1] = time */
+  5,   /* field[5] = weights */
 };
 static const ProtobufCIntRange weir__admin__v1__revision__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__revision__descriptor =
 {
@@ -13444,7 +13528,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__revision__descriptor =
   "Weir__Admin__V1__Revision",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Revision),
-  5,
+  6,
   weir__admin__v1__revision__field_descriptors,
   weir__admin__v1__revision__field_indices_by_name,
   1,  weir__admin__v1__revision__number_ranges,
@@ -14499,7 +14583,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__watch_stats_request__descripto
   (ProtobufCMessageInit) weir__admin__v1__watch_stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__stats__field_descriptors[7] =
+static const ProtobufCFieldDescriptor weir__admin__v1__stats__field_descriptors[8] =
 {
   {
     "time",
@@ -14585,10 +14669,23 @@ static const ProtobufCFieldDescriptor weir__admin__v1__stats__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "endpoints",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__Stats, n_endpoints),
+    offsetof(Weir__Admin__V1__Stats, endpoints),
+    &weir__admin__v1__endpoint_stats__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__stats__field_indices_by_name[] = {
   2,   /* field[2] = backends */
   4,   /* field[4] = connections */
+  7,   /* field[7] = endpoints */
   6,   /* field[6] = freeze */
   3,   /* field[3] = revision */
   1,   /* field[1] = seconds */
@@ -14598,7 +14695,7 @@ static const unsigned weir__admin__v1__stats__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor =
 {
@@ -14608,11 +14705,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor =
   "Weir__Admin__V1__Stats",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Stats),
-  7,
+  8,
   weir__admin__v1__stats__field_descriptors,
   weir__admin__v1__stats__field_indices_by_name,
   1,  weir__admin__v1__stats__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__stats__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_stats__field_descriptors[4] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointStats, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rate_limited",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointStats, rate_limited),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overloaded",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointStats, overloaded),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "latency",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointStats, latency),
+    &weir__admin__v1__latency__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__endpoint_stats__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  3,   /* field[3] = latency */
+  2,   /* field[2] = overloaded */
+  1,   /* field[1] = rate_limited */
+};
+static const ProtobufCIntRange weir__admin__v1__endpoint_stats__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__endpoint_stats__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.EndpointStats",
+  "EndpointStats",
+  "Weir__Admin__V1__EndpointStats",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__EndpointStats),
+  4,
+  weir__admin__v1__endpoint_stats__field_descriptors,
+  weir__admin__v1__endpoint_stats__field_indices_by_name,
+  1,  weir__admin__v1__endpoint_stats__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__endpoint_stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[11] =

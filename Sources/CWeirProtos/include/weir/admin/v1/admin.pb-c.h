@@ -131,6 +131,7 @@ typedef struct Weir__Admin__V1__RestoreStateResponse Weir__Admin__V1__RestoreSta
 typedef struct Weir__Admin__V1__GetStatsRequest Weir__Admin__V1__GetStatsRequest;
 typedef struct Weir__Admin__V1__WatchStatsRequest Weir__Admin__V1__WatchStatsRequest;
 typedef struct Weir__Admin__V1__Stats Weir__Admin__V1__Stats;
+typedef struct Weir__Admin__V1__EndpointStats Weir__Admin__V1__EndpointStats;
 typedef struct Weir__Admin__V1__BackendStats Weir__Admin__V1__BackendStats;
 typedef struct Weir__Admin__V1__StatusCount Weir__Admin__V1__StatusCount;
 typedef struct Weir__Admin__V1__Latency Weir__Admin__V1__Latency;
@@ -844,10 +845,11 @@ struct  Weir__Admin__V1__ListBackendsRequest
 {
   ProtobufCMessage base;
   protobuf_c_boolean reveal_secrets;
+  protobuf_c_boolean omit_descriptor_sets;
 };
 #define WEIR__ADMIN__V1__LIST_BACKENDS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_backends_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 struct  Weir__Admin__V1__ListBackendsResponse
@@ -1902,10 +1904,11 @@ struct  Weir__Admin__V1__ListRevisionsRequest
   uint64_t before_revision;
   uint32_t limit;
   ProtobufCBinaryData rollouts_of;
+  ProtobufCBinaryData endpoint;
 };
 #define WEIR__ADMIN__V1__LIST_REVISIONS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_revisions_request__descriptor) \
-    , 0, 0, {0,NULL} }
+    , 0, 0, {0,NULL}, {0,NULL} }
 
 
 struct  Weir__Admin__V1__ListRevisionsResponse
@@ -1929,10 +1932,12 @@ struct  Weir__Admin__V1__Revision
   ProtobufCBinaryData author;
   ProtobufCBinaryData comment;
   ProtobufCBinaryData summary;
+  size_t n_weights;
+  Weir__Admin__V1__BackendWeight **weights;
 };
 #define WEIR__ADMIN__V1__REVISION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__revision__descriptor) \
-    , 0, NULL, {0,NULL}, {0,NULL}, {0,NULL} }
+    , 0, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL }
 
 
 struct  Weir__Admin__V1__GetRevisionRequest
@@ -2164,10 +2169,25 @@ struct  Weir__Admin__V1__Stats
   uint64_t connections;
   uint64_t unrouted;
   Weir__Admin__V1__Freeze *freeze;
+  size_t n_endpoints;
+  Weir__Admin__V1__EndpointStats **endpoints;
 };
 #define WEIR__ADMIN__V1__STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__stats__descriptor) \
-    , NULL, 0, 0,NULL, 0, 0, 0, NULL }
+    , NULL, 0, 0,NULL, 0, 0, 0, NULL, 0,NULL }
+
+
+struct  Weir__Admin__V1__EndpointStats
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  uint64_t rate_limited;
+  uint64_t overloaded;
+  Weir__Admin__V1__Latency *latency;
+};
+#define WEIR__ADMIN__V1__ENDPOINT_STATS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_stats__descriptor) \
+    , {0,NULL}, 0, 0, NULL }
 
 
 struct  Weir__Admin__V1__BackendStats
@@ -4465,6 +4485,25 @@ Weir__Admin__V1__Stats *
 void   weir__admin__v1__stats__free_unpacked
                      (Weir__Admin__V1__Stats *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__EndpointStats methods */
+void   weir__admin__v1__endpoint_stats__init
+                     (Weir__Admin__V1__EndpointStats         *message);
+size_t weir__admin__v1__endpoint_stats__get_packed_size
+                     (const Weir__Admin__V1__EndpointStats   *message);
+size_t weir__admin__v1__endpoint_stats__pack
+                     (const Weir__Admin__V1__EndpointStats   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__endpoint_stats__pack_to_buffer
+                     (const Weir__Admin__V1__EndpointStats   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__EndpointStats *
+       weir__admin__v1__endpoint_stats__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__endpoint_stats__free_unpacked
+                     (Weir__Admin__V1__EndpointStats *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__BackendStats methods */
 void   weir__admin__v1__backend_stats__init
                      (Weir__Admin__V1__BackendStats         *message);
@@ -4979,6 +5018,9 @@ typedef void (*Weir__Admin__V1__WatchStatsRequest_Closure)
                   void *closure_data);
 typedef void (*Weir__Admin__V1__Stats_Closure)
                  (const Weir__Admin__V1__Stats *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__EndpointStats_Closure)
+                 (const Weir__Admin__V1__EndpointStats *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__BackendStats_Closure)
                  (const Weir__Admin__V1__BackendStats *message,
@@ -5545,6 +5587,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__restore_state_response_
 extern const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_stats_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint_stats__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__status_count__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__latency__descriptor;

@@ -502,6 +502,18 @@ class EndpointConfiguration(_message.Message):
     weights: _containers.ScalarMap[str, float]
     def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., rollout: _Optional[_Union[RolloutPlan, _Mapping]] = ..., http_shard_key: _Optional[_Union[HttpShardKey, _Mapping]] = ...) -> None: ...
 
+class EndpointStats(_message.Message):
+    __slots__ = ["endpoint", "latency", "overloaded", "rate_limited"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_FIELD_NUMBER: _ClassVar[int]
+    OVERLOADED_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMITED_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    latency: Latency
+    overloaded: int
+    rate_limited: int
+    def __init__(self, endpoint: _Optional[str] = ..., rate_limited: _Optional[int] = ..., overloaded: _Optional[int] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ...) -> None: ...
+
 class ExplainRouteRequest(_message.Message):
     __slots__ = ["endpoint", "path", "shard_key"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -795,10 +807,12 @@ class Lease(_message.Message):
     def __init__(self, program: _Optional[str] = ..., session: _Optional[str] = ...) -> None: ...
 
 class ListBackendsRequest(_message.Message):
-    __slots__ = ["reveal_secrets"]
+    __slots__ = ["omit_descriptor_sets", "reveal_secrets"]
+    OMIT_DESCRIPTOR_SETS_FIELD_NUMBER: _ClassVar[int]
     REVEAL_SECRETS_FIELD_NUMBER: _ClassVar[int]
+    omit_descriptor_sets: bool
     reveal_secrets: bool
-    def __init__(self, reveal_secrets: bool = ...) -> None: ...
+    def __init__(self, reveal_secrets: bool = ..., omit_descriptor_sets: bool = ...) -> None: ...
 
 class ListBackendsResponse(_message.Message):
     __slots__ = ["backends", "revision"]
@@ -835,14 +849,16 @@ class ListInstancesResponse(_message.Message):
     def __init__(self, instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., store: _Optional[str] = ..., store_failure: _Optional[str] = ...) -> None: ...
 
 class ListRevisionsRequest(_message.Message):
-    __slots__ = ["before_revision", "limit", "rollouts_of"]
+    __slots__ = ["before_revision", "endpoint", "limit", "rollouts_of"]
     BEFORE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     ROLLOUTS_OF_FIELD_NUMBER: _ClassVar[int]
     before_revision: int
+    endpoint: str
     limit: int
     rollouts_of: str
-    def __init__(self, before_revision: _Optional[int] = ..., limit: _Optional[int] = ..., rollouts_of: _Optional[str] = ...) -> None: ...
+    def __init__(self, before_revision: _Optional[int] = ..., limit: _Optional[int] = ..., rollouts_of: _Optional[str] = ..., endpoint: _Optional[str] = ...) -> None: ...
 
 class ListRevisionsResponse(_message.Message):
     __slots__ = ["current_revision", "oldest_revision", "revisions"]
@@ -1039,18 +1055,20 @@ class RetryOptions(_message.Message):
     def __init__(self, codes: _Optional[_Iterable[str]] = ..., max_attempts: _Optional[int] = ..., initial_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., budget_share: _Optional[float] = ..., budget_per_second: _Optional[float] = ...) -> None: ...
 
 class Revision(_message.Message):
-    __slots__ = ["author", "comment", "revision", "summary", "time"]
+    __slots__ = ["author", "comment", "revision", "summary", "time", "weights"]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     COMMENT_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     author: str
     comment: str
     revision: int
     summary: str
     time: _timestamp_pb2.Timestamp
-    def __init__(self, revision: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., author: _Optional[str] = ..., comment: _Optional[str] = ..., summary: _Optional[str] = ...) -> None: ...
+    weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
+    def __init__(self, revision: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., author: _Optional[str] = ..., comment: _Optional[str] = ..., summary: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
     __slots__ = ["endpoint", "expected_revision", "note", "revision", "validate_only"]
@@ -1451,9 +1469,10 @@ class StartRolloutResponse(_message.Message):
     def __init__(self, rollout: _Optional[_Union[Rollout, _Mapping]] = ..., preview: _Optional[_Iterable[_Union[RolloutPreviewStep, _Mapping]]] = ..., revision: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., error_share: _Optional[float] = ...) -> None: ...
 
 class Stats(_message.Message):
-    __slots__ = ["backends", "connections", "freeze", "revision", "seconds", "time", "unrouted"]
+    __slots__ = ["backends", "connections", "endpoints", "freeze", "revision", "seconds", "time", "unrouted"]
     BACKENDS_FIELD_NUMBER: _ClassVar[int]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     FREEZE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -1461,12 +1480,13 @@ class Stats(_message.Message):
     UNROUTED_FIELD_NUMBER: _ClassVar[int]
     backends: _containers.RepeatedCompositeFieldContainer[BackendStats]
     connections: int
+    endpoints: _containers.RepeatedCompositeFieldContainer[EndpointStats]
     freeze: Freeze
     revision: int
     seconds: float
     time: _timestamp_pb2.Timestamp
     unrouted: int
-    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., backends: _Optional[_Iterable[_Union[BackendStats, _Mapping]]] = ..., revision: _Optional[int] = ..., connections: _Optional[int] = ..., unrouted: _Optional[int] = ..., freeze: _Optional[_Union[Freeze, _Mapping]] = ...) -> None: ...
+    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., backends: _Optional[_Iterable[_Union[BackendStats, _Mapping]]] = ..., revision: _Optional[int] = ..., connections: _Optional[int] = ..., unrouted: _Optional[int] = ..., freeze: _Optional[_Union[Freeze, _Mapping]] = ..., endpoints: _Optional[_Iterable[_Union[EndpointStats, _Mapping]]] = ...) -> None: ...
 
 class StatusCount(_message.Message):
     __slots__ = ["code", "count", "name"]

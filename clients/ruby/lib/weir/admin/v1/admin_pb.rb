@@ -217,6 +217,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     end
     add_message "weir.admin.v1.ListBackendsRequest" do
       optional :reveal_secrets, :bool, 1
+      optional :omit_descriptor_sets, :bool, 2
     end
     add_message "weir.admin.v1.ListBackendsResponse" do
       repeated :backends, :message, 1, "weir.admin.v1.Backend"
@@ -614,6 +615,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :before_revision, :uint64, 1
       optional :limit, :uint32, 2
       optional :rollouts_of, :string, 3
+      optional :endpoint, :string, 4
     end
     add_message "weir.admin.v1.ListRevisionsResponse" do
       repeated :revisions, :message, 1, "weir.admin.v1.Revision"
@@ -626,6 +628,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :author, :string, 3
       optional :comment, :string, 4
       optional :summary, :string, 5
+      repeated :weights, :message, 6, "weir.admin.v1.BackendWeight"
     end
     add_message "weir.admin.v1.GetRevisionRequest" do
       optional :revision, :uint64, 1
@@ -718,6 +721,13 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :connections, :uint64, 5
       optional :unrouted, :uint64, 6
       optional :freeze, :message, 7, "weir.admin.v1.Freeze"
+      repeated :endpoints, :message, 8, "weir.admin.v1.EndpointStats"
+    end
+    add_message "weir.admin.v1.EndpointStats" do
+      optional :endpoint, :string, 1
+      optional :rate_limited, :uint64, 2
+      optional :overloaded, :uint64, 3
+      optional :latency, :message, 4, "weir.admin.v1.Latency"
     end
     add_message "weir.admin.v1.BackendStats" do
       optional :endpoint, :string, 1
@@ -983,6 +993,7 @@ module Weir
       GetStatsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetStatsRequest").msgclass
       WatchStatsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.WatchStatsRequest").msgclass
       Stats = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Stats").msgclass
+      EndpointStats = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.EndpointStats").msgclass
       BackendStats = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.BackendStats").msgclass
       StatusCount = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StatusCount").msgclass
       Latency = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Latency").msgclass
