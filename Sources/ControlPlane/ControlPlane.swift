@@ -132,6 +132,7 @@ package actor ControlPlane {
     ) async throws {
         self.webhooks = webhooks
         self.store = store
+        if !store.isShared { leases.isOnly() }
         self.copy = copy
         if lacksCopy { views.update { $0.isCopyUp = false } }
         for warning in copy?.warnings ?? [] { log.warning("\(warning)") }

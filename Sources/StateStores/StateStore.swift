@@ -11,6 +11,9 @@ package protocol StateStore: Sendable {
     /// The place of the state, for operators: "sqlite:/var/lib/weir/weir.db".
     var place: String { get }
 
+    /// Whether several servers can use the store at once.
+    var isShared: Bool { get }
+
     /// Changes of the store by others. They are hints; `read` returns the content.
     var events: AsyncStream<StoreEvent> { get }
 
@@ -78,6 +81,7 @@ package protocol StateStore: Sendable {
 }
 
 extension StateStore {
+    package var isShared: Bool { false }
     package var warnings: [String] { [] }
 
     // A store of one server needs no counts of others.

@@ -41,6 +41,15 @@ package enum StoreLocation: Sendable, Equatable {
         return (parts.joined(separator: "/") + settings).printable(limit: 200)
     }
 
+    /// The place of the state, for operators.
+    package var place: String {
+        switch self {
+        case .memory: "memory:"
+        case .sqlite(let path): "sqlite:\(path.printable(limit: 1_000))"
+        case .etcd(let location): location.place
+        }
+    }
+
     /// Whether several servers can use the store at once.
     package var isShared: Bool { if case .etcd = self { true } else { false } }
 

@@ -54,12 +54,27 @@ struct AdminOptions: ParsableArguments {
 }
 
 extension Address {
-    /// An address given as an argument; an invalid one is a usage error.
-    init(argument: String) throws {
+    /// An address given as an argument or a variable; an invalid one is a usage error.
+    ///
+    /// - Parameter name: the option or the variable.
+    init(argument: String, of name: String) throws {
         do throws(AddressError) {
             self = try Address(argument)
         } catch {
-            throw ValidationError(error.description)
+            let scheme = argument.firstRange(of: "://").map { String(argument[..<$0.upperBound]) }
+            let hint = scheme.map { "; omit \($0.printable(limit: 20))" } ?? ""
+            throw ValidationError("\(name): \(error.description)\(hint)")
+        }
+    }
+
+    /// The address of a server, from an option, or else from a variable.
+    init(ofServer option: (name: String, value: String?), variable: String, default usual: String)
+        throws
+    {
+        if let value = option.value {
+            try self.init(argument: value, of: option.name)
+        } else {
+            try self.init(argument: Variable.value(variable) ?? usual, of: variable)
         }
     }
 }
@@ -70,7 +85,7 @@ func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer
     do {
         return try await body()
     } catch let error as RPCError {
-        printError("\(error)")
+        printError("\(error)\(hint(for: error))")
         throw ExitCode(error.code == .unavailable ? EX_UNAVAILABLE : EXIT_FAILURE)
     } catch let error as LocatedError {
         printError("\(error.description)")
@@ -78,6 +93,41 @@ func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer
     } catch let error as MessageError {
         printError("\(error.description)")
         throw ExitCode(EXIT_FAILURE)
+    }
+}
+
+/// Which option of the tool helps against an error; empty if none is known.
+func hint(for error: RPCError) -> String {
+    let hints: [(code: StatusCode, text: String, hint: String)] = [
+        (
+            .unimplemented, "/weir.admin.v1.Admin/",
+            "this is not an admin port: check --admin and WEIR_ADMIN (8001 by default)"
+        ),
+        (
+            .unavailable, "certificate is not trusted",
+            "name its authority with --admin-tls-ca (WEIR_ADMIN_TLS_CA), or --tls-ca of 'weir call'"
+        ),
+        (
+            .unavailable, "certificate is for another name",
+            "name it with --admin-tls-server-name, or --tls-server-name of 'weir call'"
+        ),
+        (
+            .unavailable, "it requires TLS",
+            "use --admin-tls or --admin-tls-ca, or --tls-ca of 'weir call'"
+        ),
+        (
+            .unauthenticated, "send a token",
+            "the tool sends WEIR_TOKEN or the content of --token-file"
+        ),
+    ]
+    let found = hints.first { $0.code == error.code && error.message.contains($0.text) }
+    return found.map { "; \($0.hint)" } ?? ""
+}
+
+/// Variables of the environment. An empty one counts as unset.
+enum Variable {
+    static func value(_ name: String) -> String? {
+        ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 }
 
@@ -128,10 +178,13 @@ struct ChangeOptions: ParsableArguments {
     @Option(help: "The reason for the change, for the history.")
     var comment: String?
 
+    /// The end of the output of a change that is not made.
+    var remark: TerminalText { dryRun ? Style.dim("\n(nothing has changed)") : "" }
+
     var note: Weir_Admin_V1_ChangeNote {
         let process = ProcessInfo.processInfo
         return .init(
-            author: author ?? process.environment["WEIR_AUTHOR"]
+            author: author ?? Variable.value("WEIR_AUTHOR")
                 ?? "\(process.userName)@\(process.hostName)",
             comment: comment ?? "")
     }

@@ -23,7 +23,11 @@ enum BackendText {
     }
 
     /// All properties of a backend.
-    static func page(_ backend: Weir_Admin_V1_Backend) -> TerminalText {
+    ///
+    /// - Parameter screen: the lines fit its columns.
+    static func page(
+        _ backend: Weir_Admin_V1_Backend, screen: Screen = .unlimited
+    ) -> TerminalText {
         var lines: [Line] = [
             ("backend", "\(backend.name) (\(kind(backend)), revision \(backend.revision))")
         ]
@@ -44,12 +48,12 @@ enum BackendText {
                 "endpoints",
                 backend.endpoints.isEmpty ? "-" : backend.endpoints.joined(separator: ", ")
             ))
-        guard let status = backend.status else { return text(lines) }
+        guard let status = backend.status else { return text(lines, screen) }
         lines.append(("state", state(status)))
         if let lease = backend.lease { lines.append(("program", program(lease, status.lease))) }
-        if case .handler = backend.kind { return text(lines) }
+        if case .handler = backend.kind { return text(lines, screen) }
         lines.append(("requests", requests(status)))
-        return text(lines) + "\n\n" + replicas(status)
+        return text(lines, screen) + "\n\n" + replicas(status, screen)
     }
 
     private static func state(_ status: Weir_Admin_V1_BackendStatus) -> String {
@@ -84,16 +88,27 @@ enum BackendText {
         return (parts + denied + openings).joined(separator: ", ")
     }
 
-    private static func replicas(_ status: Weir_Admin_V1_BackendStatus) -> TerminalText {
+    private static func replicas(
+        _ status: Weir_Admin_V1_BackendStatus, _ screen: Screen
+    ) -> TerminalText {
         let isWorker = status.replicas.contains { $0.pid != 0 || $0.restarts != 0 }
-        var columns: [(title: String, alignment: Table.Alignment)] = [
-            ("REPLICA", .left), ("STATE", .left), ("CONNS", .right), ("IN FLIGHT", .right),
-            ("REQUESTS", .right), ("OK", .right), ("P50", .right), ("P99", .right),
+        var columns: [Table.Column] = [
+            .init(title: "REPLICA", isName: true), .init(title: "STATE"),
+            .init(title: "CONNS", alignment: .right, drop: 3),
+            .init(title: "IN FLIGHT", alignment: .right, drop: 4),
+            .init(title: "REQUESTS", alignment: .right, drop: 8),
+            .init(title: "OK", alignment: .right, drop: 7),
+            .init(title: "P50", alignment: .right, drop: 5),
+            .init(title: "P99", alignment: .right, drop: 6),
         ]
         if isWorker {
-            columns += [("REVISION", .right), ("PID", .right), ("RESTARTS", .right)]
+            columns += [
+                .init(title: "REVISION", alignment: .right, drop: 1),
+                .init(title: "PID", alignment: .right, drop: 2),
+                .init(title: "RESTARTS", alignment: .right, drop: 9),
+            ]
         }
-        columns.append(("LAST FAILURE", .left))
+        columns.append(.init(title: "LAST FAILURE", isName: true))
         var table = Table(columns)
         for replica in status.replicas {
             let latency = replica.latency ?? .init()
@@ -111,7 +126,7 @@ enum BackendText {
             }
             table.add(cells + [failure(replica)])
         }
-        return table.text
+        return table.text(columns: screen.columns)
     }
 
     private static func state(_ replica: Weir_Admin_V1_ReplicaStatus) -> String {
@@ -134,8 +149,10 @@ enum BackendText {
 
     private typealias Line = (name: String, value: String)
 
-    private static func text(_ lines: [Line]) -> TerminalText {
-        lines.map { "\($0.name.padding(toLength: 11, withPad: " ", startingAt: 0))\($0.value)" }
-            .joined(separator: "\n")
+    private static func text(_ lines: [Line], _ screen: Screen) -> TerminalText {
+        lines.map { line in
+            let name = line.name.padding(toLength: 11, withPad: " ", startingAt: 0)
+            return screen.words(name + line.value, indent: 11)
+        }.joined(separator: "\n")
     }
 }

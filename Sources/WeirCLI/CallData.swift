@@ -19,7 +19,7 @@ struct CallData: Sendable {
     ) throws {
         self.encode = encode
         guard values.count(where: { $0 == "-" }) <= 1 else {
-            throw RPCError(.invalidArgument, "--data - can be given once: it is standard input")
+            throw FileError(description: "--data - can be given once: it is standard input")
         }
         for value in values {
             if isStream, let path = Self.path(in: value) {
@@ -28,8 +28,9 @@ struct CallData: Sendable {
                 }
                 parts.append(.lines(LineReader(file, name)))
             } else {
-                let document = try JSONValue(parsing: try Self.content(of: value))
-                parts.append(.message(try encode(document)))
+                let content = try Self.content(of: value)
+                parts.append(
+                    .message(try Self.valid { try encode(try JSONValue(parsing: content)) }))
             }
         }
     }
@@ -37,10 +38,25 @@ struct CallData: Sendable {
     /// The number of messages, if no part is a stream.
     var count: Int { parts.count }
 
+    /// A byte order mark, which some editors write.
+    private static let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+
+    /// The result of a conversion of --data, whose errors are those of the command line.
+    static func valid<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as MessageError {
+            throw FileError(description: "invalid --data: \(error.description)")
+        }
+    }
+
     /// The bytes of one value of the option.
     static func content(of value: String) throws -> [UInt8] {
         guard let path = path(in: value) else { return Array(value.utf8) }
-        return try readable { () throws(InputFile.Failure) in try InputFile.contents(of: path) }
+        let content = try readable { () throws(InputFile.Failure) in
+            try InputFile.contents(of: path)
+        }
+        return content.starts(with: mark) ? Array(content.dropFirst(mark.count)) : content
     }
 
     /// The path of a file; nil for JSON, which begins with neither of the characters.
@@ -54,7 +70,7 @@ struct CallData: Sendable {
         do throws(InputFile.Failure) {
             return try body()
         } catch {
-            throw RPCError(.invalidArgument, error.description)
+            throw FileError(description: error.description)
         }
     }
 
@@ -77,12 +93,12 @@ struct CallData: Sendable {
                 do {
                     message = try encode(try JSONValue(parsing: bytes))
                 } catch {
-                    throw RPCError(.invalidArgument, "\(place): \(error)")
+                    throw FileError(description: "\(place): \(error)")
                 }
                 try await send(message)
             }
         } catch let error as InputFile.Failure {
-            throw RPCError(.invalidArgument, error.description)
+            throw FileError(description: error.description)
         }
     }
 }

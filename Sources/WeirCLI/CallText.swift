@@ -3,16 +3,37 @@ internal import Messages
 
 /// Calls as text.
 enum CallText {
-    /// Calls as lines that follow each other. The columns are aligned as far as is known: a column
-    /// grows with its widest cell.
+    /// Calls as lines that follow each other.
+    ///
+    /// A terminal has columns of fixed widths, because later calls are not known. Without a limit,
+    /// a column grows with its widest cell.
     struct Lines {
         private static let titles = [
             "TIME", "STATUS", "BACKEND", "REPLICA", "TRIES", "DURATION", "METHOD", "TRACE",
         ]
         private static let rightAligned: Set = [4, 5]
+        private static let layout: [TableLayout.Column] = [
+            .init(natural: 15, usual: 15, least: 15, drop: nil, isText: false),
+            .init(natural: 18, usual: 9, least: 6, drop: nil, isText: true),
+            .init(natural: 30, usual: 14, least: 7, drop: nil, isText: true),
+            .init(natural: 21, usual: 9, least: 7, drop: 2, isText: true),
+            .init(natural: 5, usual: 5, least: 5, drop: 3, isText: false),
+            .init(natural: 8, usual: 8, least: 8, drop: nil, isText: false),
+            .init(natural: 60, usual: 14, least: 6, drop: 4, isText: true),
+            .init(natural: 32, usual: 32, least: 32, drop: 1, isText: false),
+        ]
 
-        private var widths = [15, 6, 7, 7, 5, 8, 6, 5]
+        private let isLimited: Bool
+        private var widths: [Int?]
         private var hasHeading = false
+
+        /// - Parameter limit: the columns of the terminal; nil for any number.
+        init(columns limit: Int? = nil) {
+            isLimited = limit != nil
+            widths =
+                limit.map { TableLayout.widths(Self.layout, limit: $0) }
+                ?? [15, 6, 7, 7, 5, 8, 6, 5]
+        }
 
         /// The line of a call; the first one follows a heading.
         mutating func next(_ call: Weir_Admin_V1_CallRecord) -> TerminalText {
@@ -21,7 +42,11 @@ enum CallText {
                 call.backend + (call.shadow ? " (shadow)" : ""), call.replica, "\(call.attempts)",
                 Style.latency(call.durationUs), call.method, call.traceId,
             ].map { $0.isEmpty ? "-" : $0.printable(limit: 200) }
-            for index in cells.indices { widths[index] = max(widths[index], cells[index].count) }
+            if !isLimited {
+                for index in cells.indices {
+                    widths[index] = max(widths[index] ?? 0, cells[index].columns)
+                }
+            }
             let line = line(cells)
             let text: TerminalText =
                 call.status == "OK" ? "\(line)" : Style.red("\(line)")
@@ -31,11 +56,11 @@ enum CallText {
         }
 
         private func line(_ cells: [String]) -> String {
-            let padded = cells.indices.map { index in
-                let space = String(
-                    repeating: " ", count: max(0, widths[index] - cells[index].count))
-                return Self.rightAligned.contains(index)
-                    ? space + cells[index] : cells[index] + space
+            let padded = cells.indices.compactMap { index -> String? in
+                guard let width = widths[index] else { return nil }
+                let text = Style.shortened(cells[index], to: width)
+                let space = String(repeating: " ", count: max(0, width - text.columns))
+                return Self.rightAligned.contains(index) ? space + text : text + space
             }
             return String(
                 padded.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
@@ -43,11 +68,21 @@ enum CallText {
     }
 
     /// The calls of a trace, with their phases and attempts.
-    static func page(_ calls: [Weir_Admin_V1_CallRecord]) -> TerminalText {
+    ///
+    /// - Parameter limit: the columns of the terminal; nil for any number.
+    static func page(
+        _ calls: [Weir_Admin_V1_CallRecord], columns limit: Int? = nil
+    ) -> TerminalText {
         var table = Table([
-            ("TIME", .left), ("STATUS", .left), ("ENDPOINT", .left), ("BACKEND", .left),
-            ("REPLICA", .left), ("DURATION", .right), ("QUEUE", .right), ("UPSTREAM", .right),
-            ("RESPONSE", .right), ("METHOD", .left), ("MESSAGE", .left),
+            .init(title: "TIME"), .init(title: "STATUS", isName: true),
+            .init(title: "ENDPOINT", isName: true, drop: 6), .init(title: "BACKEND", isName: true),
+            .init(title: "REPLICA", isName: true, drop: 5),
+            .init(title: "DURATION", alignment: .right),
+            .init(title: "QUEUE", alignment: .right, drop: 3),
+            .init(title: "UPSTREAM", alignment: .right, drop: 4),
+            .init(title: "RESPONSE", alignment: .right, drop: 2),
+            .init(title: "METHOD", isName: true, drop: 7),
+            .init(title: "MESSAGE", isName: true, drop: 1),
         ])
         func dash(_ text: String) -> String { text.isEmpty ? "-" : text }
         for call in calls {
@@ -66,7 +101,7 @@ enum CallText {
                 dash(call.method), dash(call.message),
             ])
         }
-        return table.text
+        return table.text(columns: limit)
     }
 
     /// The time of day in UTC, to the microsecond.

@@ -71,8 +71,9 @@ struct ConnectionOptions: ParsableArguments {
     private var token: String? {
         get throws {
             guard let tokenFile else {
-                let token = ProcessInfo.processInfo.environment["WEIR_TOKEN"]
-                return try token.map { try Self.token($0, source: "WEIR_TOKEN") }
+                return try Variable.value("WEIR_TOKEN").map {
+                    try Self.token($0, source: "WEIR_TOKEN")
+                }
             }
             do {
                 let file = try TrustedFile(tokenFile, isSecret: true)
@@ -97,8 +98,8 @@ struct ConnectionOptions: ParsableArguments {
 
     var address: Address {
         get throws {
-            let environment = ProcessInfo.processInfo.environment["WEIR_ADMIN"]
-            return try Address(argument: admin ?? environment ?? "127.0.0.1:8001")
+            try Address(
+                ofServer: ("--admin", admin), variable: "WEIR_ADMIN", default: "127.0.0.1:8001")
         }
     }
 }

@@ -44,8 +44,7 @@ struct Readiness {
 
     /// Why replicas that the change affects are not ready; nil if all are ready.
     ///
-    /// Of a new upstream, one server must be ready; of an updated one, each server that the update
-    /// added.
+    /// Of an upstream, one server must be ready, and each server that an update added.
     var problem: String? {
         guard !isSuperseded else {
             return "another change followed: revision \(backend.revision) replaced revision "
@@ -117,6 +116,6 @@ struct Readiness {
             let reason = bad?.lastFailure ?? backend.status?.problem ?? ""
             return "\(bad?.name ?? address) is not ready" + (reason.isEmpty ? "" : ": \(reason)")
         }
-        return nil
+        return unreachable()
     }
 }

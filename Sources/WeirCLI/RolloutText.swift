@@ -58,7 +58,7 @@ enum RolloutText {
         for rollout in rollouts {
             table.add([
                 rollout.endpoint, rollout.plan?.candidate ?? "", phase(rollout.phase),
-                "\(rollout.step + 1)/\(rollout.plan?.steps.count ?? 0)",
+                "\(Int(rollout.step) + 1)/\(rollout.plan?.steps.count ?? 0)",
                 Style.percent(rollout.weight), rollout.reason,
             ])
         }
@@ -275,25 +275,29 @@ enum RolloutText {
 
     /// What a start would do or has done.
     static func plan(
-        _ reply: Weir_Admin_V1_StartRolloutResponse, dryRun: Bool
+        _ reply: Weir_Admin_V1_StartRolloutResponse, dryRun: Bool, screen: Screen = .unlimited
     ) -> TerminalText {
         var table = Table([
-            ("STEP", .left), ("MOVED KEYS", .right), ("TIME TO PROOF", .right),
+            .init(title: "STEP", isName: true), .init(title: "MOVED KEYS", alignment: .right),
+            .init(title: "TIME TO PROOF", alignment: .right),
         ])
         for step in reply.preview {
             table.add([
                 step.step, Style.percent(step.movedShare), step.timeToProof.map(duration) ?? "-",
             ])
         }
-        let traffic = String(
-            format: "%.1f requests/s, %.3f %% bad since the start of the server",
-            reply.requestsPerSecond, reply.errorShare * 100)
+        let traffic = screen.words(
+            String(
+                format: "%.1f requests/s, %.3f %% bad since the start of the server",
+                reply.requestsPerSecond, reply.errorShare * 100), indent: 0)
         let note: TerminalText =
             reply.rollout?.plan.map(bakesUnchecked) == true
-            ? "note: while the candidate has all requests, no gate can fail; to compare it until "
-                + "the end, use --holdout, or a gate such as 'errors<1%'\n" : ""
+            ? screen.words(
+                "note: while the candidate has all requests, no gate can fail; to compare it until "
+                    + "the end, use --holdout, or a gate such as 'errors<1%'", indent: 0) + "\n"
+            : ""
         let end = dryRun ? "(nothing has changed)" : "started (revision \(reply.revision))"
-        return table.text + "\n\(traffic)\n\(note)\(end)"
+        return table.text(columns: screen.columns) + "\n" + traffic + "\n\(note)\(end)"
     }
 
     /// Whether no gate judges the candidate while it has all requests.

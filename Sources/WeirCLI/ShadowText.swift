@@ -4,26 +4,36 @@ internal import Messages
 /// The text output of shadows and shadow reports.
 enum ShadowText {
     /// An endpoint's shadows and the rules that compare them.
-    static func list(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
+    ///
+    /// - Parameter screen: the lines fit its columns.
+    static func list(
+        _ endpoint: Weir_Admin_V1_Endpoint, screen: Screen = .unlimited
+    ) -> TerminalText {
         var table = Table([
-            ("SHADOW", .left), ("PROPORTION", .right), ("", .left), ("IN FLIGHT", .right),
-            ("BUFFERED", .right), ("TIMEOUT", .right), ("OWN", .left),
+            .init(title: "SHADOW", isName: true), .init(title: "PROPORTION", alignment: .right),
+            .init(title: "", bar: 4...20, drop: 5),
+            .init(title: "IN FLIGHT", alignment: .right, drop: 3),
+            .init(title: "BUFFERED", alignment: .right, drop: 2),
+            .init(title: "TIMEOUT", alignment: .right, drop: 4), .init(title: "OWN", drop: 1),
         ])
         for shadow in endpoint.shadows {
             let options = shadow.options ?? .init()
             table.add([
-                shadow.backend, Style.weight(shadow.proportion), Style.bar(shadow.proportion),
-                "max \(options.maxRequestsInFlight ?? 0)",
-                "max \(bytes(options.maxBufferedBytes ?? 0))", seconds(options.timeout),
-                options.includeOwn ? "yes" : "no",
+                .text(shadow.backend), .text(Style.weight(shadow.proportion)),
+                .bar { Style.bar(shadow.proportion, width: $0) },
+                .text("max \(options.maxRequestsInFlight ?? 0)"),
+                .text("max \(bytes(options.maxBufferedBytes ?? 0))"),
+                .text(seconds(options.timeout)), .text(options.includeOwn ? "yes" : "no"),
             ])
         }
         let space: TerminalText = endpoint.shadows.isEmpty ? " " : "\n"
-        return "\(Style.bold("\(endpoint.name)")) shadows:\(space)" + table.text
-            + rules(endpoint.comparison ?? .init())
+        return "\(Style.bold("\(endpoint.name)")) shadows:\(space)"
+            + table.text(columns: screen.columns) + rules(endpoint.comparison ?? .init(), screen)
     }
 
-    private static func rules(_ comparison: Weir_Admin_V1_ShadowComparison) -> TerminalText {
+    private static func rules(
+        _ comparison: Weir_Admin_V1_ShadowComparison, _ screen: Screen
+    ) -> TerminalText {
         var lines: [String] = []
         if !comparison.ignoredFields.isEmpty {
             lines.append("ignored: " + comparison.ignoredFields.joined(separator: ", "))
@@ -43,23 +53,35 @@ enum ShadowText {
             let share = Style.percent(comparison.noiseProportion)
             lines.append("noise measured on \(share) of the copied requests")
         }
-        return lines.map { "\n\($0)" as TerminalText }.joined()
+        return lines.map { "\n" + screen.words($0, indent: 2) }.joined()
     }
 
     /// The reports of an endpoint.
-    static func page(_ response: Weir_Admin_V1_GetShadowReportResponse) -> TerminalText {
+    ///
+    /// - Parameter screen: the lines fit its columns.
+    static func page(
+        _ response: Weir_Admin_V1_GetShadowReportResponse, screen: Screen = .unlimited
+    ) -> TerminalText {
         guard !response.reports.isEmpty else { return "no shadows" }
-        return response.reports.map(page).joined(separator: "\n\n")
+        return response.reports.map { page($0, screen) }.joined(separator: "\n\n")
     }
 
-    private static func page(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
+    private static func page(
+        _ report: Weir_Admin_V1_ShadowReport, _ screen: Screen
+    ) -> TerminalText {
+        let names = "\(report.endpoint) shadow \(report.backend)"
+        let bold: TerminalText =
+            Style.bold("\(report.endpoint)") + " shadow " + Style.bold("\(report.backend)")
+        let share = "(\(Style.percent(report.proportion)) of requests\(age(report)))"
         var parts: [TerminalText] = [
-            "\(Style.bold("\(report.endpoint)")) shadow \(Style.bold("\(report.backend)")) "
-                + "(\(Style.percent(report.proportion)) of requests\(age(report)))",
-            Style.verdict("\(report.explanation)", isBad: isBad(report.verdict)), counts(report),
+            screen.wrapped(
+                [(bold, names.columns), ("\(share)", share.columns)], separator: " "),
+            Style.verdict(
+                screen.words(report.explanation, indent: 0), isBad: isBad(report.verdict)),
+            counts(report, screen),
         ]
-        if !report.fields.isEmpty { parts.append(fields(report)) }
-        if !report.statuses.isEmpty { parts.append(statuses(report)) }
+        if !report.fields.isEmpty { parts.append(fields(report, screen)) }
+        if !report.statuses.isEmpty { parts.append(statuses(report, screen)) }
         if report.compared > 0 || report.pending > 0 { parts.append(latencies(report)) }
         return parts.joined(separator: "\n\n")
     }
@@ -72,7 +94,9 @@ enum ShadowText {
         report.since.map { ", for \(Style.age($0))" } ?? ""
     }
 
-    private static func counts(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
+    private static func counts(
+        _ report: Weir_Admin_V1_ShadowReport, _ screen: Screen
+    ) -> TerminalText {
         var line = "\(report.selected) selected"
         if report.own > 0 { line += ", \(report.own) its own" }
         line += ", \(report.inFlight) in flight (\(bytes(report.bufferedBytes)) held)"
@@ -84,19 +108,21 @@ enum ShadowText {
             + "\(report.differingBeyondNoise) beyond noise"
             + (report.noiseCompared > 0 ? " (noise from \(report.noiseCompared))" : "")
         let drops = report.drops.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
-        return """
-            copies    \(line)
-            answers   \(compared)
-            dropped   \(drops.isEmpty ? "none" : drops)
-            """
+        return [
+            "copies    \(line)", "answers   \(compared)",
+            "dropped   \(drops.isEmpty ? "none" : drops)",
+        ].map { screen.words($0, indent: 10) }.joined(separator: "\n")
     }
 
-    private static func fields(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
+    private static func fields(
+        _ report: Weir_Admin_V1_ShadowReport, _ screen: Screen
+    ) -> TerminalText {
         let methods = Set(report.fields.map(\.method)).count > 1
         var table = Table(
-            (methods ? [("METHOD", .left)] : []) + [
-                ("FIELD", .left), ("DIFFERS", .right), ("NOISE", .right), ("", .left),
-                ("PRIMARY", .left), ("SHADOW", .left),
+            (methods ? [.init(title: "METHOD", isName: true)] : []) + [
+                .init(title: "FIELD", isName: true), .init(title: "DIFFERS", alignment: .right),
+                .init(title: "NOISE", alignment: .right, drop: 1), .init(title: "", drop: 2),
+                .init(title: "PRIMARY", isName: true), .init(title: "SHADOW", isName: true),
             ])
         for field in report.fields {
             let example = field.example ?? .init()
@@ -107,13 +133,18 @@ enum ShadowText {
                     field.noise ? "noise" : "", short(example.primary), short(example.shadow),
                 ])
         }
-        return table.text
+        return table.text(columns: screen.columns)
     }
 
-    private static func statuses(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
-        var table = Table([("PRIMARY", .left), ("SHADOW", .left), ("ANSWERS", .right)])
+    private static func statuses(
+        _ report: Weir_Admin_V1_ShadowReport, _ screen: Screen
+    ) -> TerminalText {
+        var table = Table([
+            .init(title: "PRIMARY", isName: true), .init(title: "SHADOW", isName: true),
+            .init(title: "ANSWERS", alignment: .right),
+        ])
         for pair in report.statuses { table.add([pair.primary, pair.shadow, "\(pair.count)"]) }
-        return table.text
+        return table.text(columns: screen.columns)
     }
 
     private static func latencies(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
@@ -130,23 +161,30 @@ enum ShadowText {
         row("shadow") { Style.latency(shadow[keyPath: $0]) }
         row("difference") {
             let difference = shadow[keyPath: $0] - primary[keyPath: $0]
+            guard difference != 0 else { return "0" }
             return (difference < 0 ? "-" : "+") + Style.latency(abs(difference))
         }
         return table.text
     }
 
     /// Pairs of responses that differ.
-    static func samples(_ response: Weir_Admin_V1_GetShadowReportResponse) -> TerminalText {
+    static func samples(
+        _ response: Weir_Admin_V1_GetShadowReportResponse, screen: Screen = .unlimited
+    ) -> TerminalText {
         let samples = response.reports.flatMap { report in
             report.samples.map { (report.backend, $0) }
         }
         return samples.map { backend, sample -> TerminalText in
             let metadata = sample.metadata.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
-            var table = Table([("  FIELD", .left), ("PRIMARY", .left), (backend, .left)])
+            var table = Table([
+                .init(title: "  FIELD", isName: true), .init(title: "PRIMARY", isName: true),
+                .init(title: backend, isName: true),
+            ])
             for pair in sample.differences {
                 table.add(["  " + pair.place, short(pair.primary), short(pair.shadow)])
             }
-            return "\(sample.method) \(Style.dim("\(metadata)"))\n\(table.text)"
+            return "\(sample.method) \(Style.dim("\(metadata)"))\n"
+                + table.text(columns: screen.columns)
         }.joined(separator: "\n\n")
     }
 

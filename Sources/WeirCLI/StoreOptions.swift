@@ -21,6 +21,14 @@ struct StoreOptions: ParsableArguments {
             valueName: "directory"), completion: .directory)
     var stateDir: String?
 
+    /// The store that --store names; nil without the option.
+    var named: StoreLocation? {
+        get throws(StoreLocation.Invalid) {
+            guard let store else { return nil }
+            return try StoreLocation(store)
+        }
+    }
+
     /// The store that the options name, or the default.
     var text: String {
         get throws(StoreError) {

@@ -10,10 +10,11 @@ enum Style {
         isatty(descriptor) == 1 && allowsControl(ProcessInfo.processInfo.environment)
     }
 
-    /// Whether a terminal may receive control sequences. An empty NO_COLOR counts as unset
-    /// (no-color.org).
+    /// Whether a terminal may receive control sequences. Without TERM, its kind is unknown. An
+    /// empty NO_COLOR counts as unset (no-color.org).
     static func allowsControl(_ environment: [String: String]) -> Bool {
-        environment["TERM"] != "dumb" && environment["NO_COLOR", default: ""].isEmpty
+        !["", "dumb"].contains(environment["TERM", default: ""])
+            && environment["NO_COLOR", default: ""].isEmpty
     }
 
     static func dim(_ text: TerminalText) -> TerminalText { wrap(text, "2") }
@@ -50,9 +51,9 @@ enum Style {
 
     /// A text with "…" in its middle if it is longer than the width. Names often end in a version.
     static func shortened(_ text: String, to width: Int) -> String {
-        guard text.count > width else { return text }
+        guard text.columns > width else { return text }
         guard width > 0 else { return "" }
-        return text.prefix(width / 2) + "…" + text.suffix(width - 1 - width / 2)
+        return text.prefix(columns: width / 2) + "…" + text.suffix(columns: width - 1 - width / 2)
     }
 
     /// The eighths of a full block.
@@ -79,7 +80,10 @@ enum Style {
     /// A weight from 0 to 1, to six digits.
     static func weight(_ weight: Double) -> String {
         let exact = "\(weight)"
-        return exact.count <= 8 ? exact : String(format: "%.6g", weight)
+        guard exact.count > 8 else { return exact }
+        let short = String(format: "%.6g", weight)
+        // A weight below 1 is not 1.
+        return short == "1" ? exact : short
     }
 
     /// Microseconds in a suitable unit.

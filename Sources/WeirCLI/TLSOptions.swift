@@ -45,15 +45,14 @@ extension ClientTLS {
         isOn: Bool, ca: String?, certificate: String?, key: String?, serverName: String?,
         environment prefix: String
     ) {
-        let environment = ProcessInfo.processInfo.environment
-        let ca = ca ?? environment["\(prefix)_CA"]
-        let certificate = certificate ?? environment["\(prefix)_CERT"]
+        let ca = ca ?? Variable.value("\(prefix)_CA")
+        let certificate = certificate ?? Variable.value("\(prefix)_CERT")
         guard isOn || ca != nil || certificate != nil else { return nil }
         self.init()
         caFile = ca ?? ""
         certificateFile = certificate ?? ""
-        keyFile = key ?? environment["\(prefix)_KEY"] ?? ""
-        self.serverName = serverName ?? environment["\(prefix)_SERVER_NAME"] ?? ""
+        keyFile = key ?? Variable.value("\(prefix)_KEY") ?? ""
+        self.serverName = serverName ?? Variable.value("\(prefix)_SERVER_NAME") ?? ""
     }
 }
 

@@ -24,7 +24,8 @@ struct Table {
 
     /// The size limit of a cell. `--json` prints longer values in full.
     static let maxCellBytes = 2_000
-    /// The widths of a name: shortened before columns are dropped, and the least.
+    /// The widths of a name: shortened before columns are dropped, and the least. On a narrow
+    /// terminal, a name takes no more than a quarter before figures are dropped.
     private static let usualName = 20
     private static let leastName = 6
 
@@ -55,7 +56,9 @@ struct Table {
         guard !rows.isEmpty else { return "none" }
         let titles = columns.map { Self.cell($0.title) }
         let layout = columns.indices.map { index in
-            self.layout(of: columns[index], title: titles[index], cells: rows.map { $0[index] })
+            self.layout(
+                of: columns[index], title: titles[index], cells: rows.map { $0[index] },
+                name: min(Self.usualName, max(Self.leastName, (limit ?? .max) / 4)))
         }
         let widths = TableLayout.widths(layout, limit: limit)
         let heading = Style.dim(line(titles.map { .text($0) }, widths))
@@ -63,7 +66,7 @@ struct Table {
     }
 
     private func layout(
-        of column: Column, title: String, cells: [Cell]
+        of column: Column, title: String, cells: [Cell], name: Int
     ) -> TableLayout.Column {
         if let bar = column.bar {
             return TableLayout.Column(
@@ -71,10 +74,11 @@ struct Table {
                 usual: max(bar.lowerBound, title.count),
                 least: max(bar.lowerBound, title.count), drop: column.drop, isText: false)
         }
-        let widest = cells.map { if case .text(let text) = $0 { text.count } else { 0 } }.max() ?? 0
+        let widest =
+            cells.map { if case .text(let text) = $0 { text.columns } else { 0 } }.max() ?? 0
         let natural = max(title.count, widest)
         return TableLayout.Column(
-            natural: natural, usual: column.isName ? min(natural, Self.usualName) : natural,
+            natural: natural, usual: column.isName ? min(natural, name) : natural,
             least: column.isName ? min(natural, Self.leastName) : natural, drop: column.drop,
             isText: true)
     }
@@ -87,7 +91,7 @@ struct Table {
                 case .text(let text): Style.shortened(text, to: width)
                 case .bar(let draw): draw(width)
                 }
-            let space = String(repeating: " ", count: max(0, width - text.count))
+            let space = String(repeating: " ", count: max(0, width - text.columns))
             return columns[index].alignment == .left ? text + space : space + text
         }
         let joined = padded.joined(separator: "  ")

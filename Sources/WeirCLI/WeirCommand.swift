@@ -21,8 +21,8 @@ struct WeirCommand: AsyncParsableCommand {
             Exit codes:
               0   success
               1   the server rejected the request, or something failed
-              2   the answer is no: see 'weir apply --check', 'weir doctor', 'weir rollout status \
-            --wait', 'weir shadow report'
+              2   the answer is no: see 'weir apply --check', 'weir doctor',
+                  'weir rollout status --wait', 'weir shadow report'
               64  the command line or a file is invalid
               69  the server or its store cannot be reached
               74  the output cannot be written
@@ -57,8 +57,10 @@ struct WeirCommand: AsyncParsableCommand {
 
     private static func run() async throws(Output.Failure) {
         let arguments = Array(CommandLine.arguments.dropFirst())
+        var parsed: (any ParsableCommand.Type)?
         do {
-            var command = try await asyncParseAsRoot()
+            var command = try await asyncParseAsRoot(UsageText.joined(arguments))
+            parsed = type(of: command)
             if let option = RepeatedOptions.first(in: arguments, of: WeirCommand.self) {
                 throw ValidationError("'\(option)' is given twice; give it once")
             }
@@ -73,13 +75,22 @@ struct WeirCommand: AsyncParsableCommand {
             printError("\(error.description)")
             Foundation.exit(EX_USAGE)
         } catch {
-            let (text, code) = (fullMessage(for: error), exitCode(for: error))
+            let code = exitCode(for: error)
+            let text =
+                if let error = error as? ValidationError, let parsed {
+                    UsageText.text(error, of: parsed, in: WeirCommand.self)
+                } else {
+                    UsageText.collapsed(fullMessage(for: error))
+                }
             if code == .success {
                 // Help, the version, or a completion script.
                 return try Output.write(text.isEmpty ? "" : text + "\n")
             }
             if !text.isEmpty {
                 ErrorOutput.write("\(UsageError.text(text, CommandLine.arguments))\n")
+                if let order = UsageText.order(text, arguments) {
+                    ErrorOutput.write("\(order.printable(limit: 200))\n")
+                }
                 if let command = Suggestion.command(CommandLine.arguments.dropFirst()) {
                     ErrorOutput.write("Did you mean '\(command)'?\n")
                 }

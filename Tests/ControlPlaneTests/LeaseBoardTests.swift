@@ -64,6 +64,21 @@ internal import Testing
         #expect(verdict(false) == .init(state: .gone, isCertain: false))
     }
 
+    @Test("Without a fleet, a session of another start is gone after the grace time")
+    func endsUnknownSessions() throws {
+        let (bench, lease) = (Bench(), Bench().lease)
+        let board = bench.board()
+        board.isOnly()
+        _ = board.verdict(on: lease, isUsable: true)
+        bench.wait(LeaseBoard.defaultGracePeriod - .milliseconds(1))
+        #expect(board.verdict(on: lease, isUsable: true) == .init(state: .lost, isCertain: true))
+        bench.wait(.milliseconds(1))
+        #expect(board.verdict(on: lease, isUsable: true) == .init(state: .gone, isCertain: true))
+        let hold = try #require(board.hold("s1", gracePeriod: .seconds(3)))
+        #expect(board.verdict(on: lease, isUsable: false).state == .held)
+        board.end(hold)
+    }
+
     @Test("The board forgets sessions that no backend names, after their grace time")
     func forgets() throws {
         let bench = Bench()

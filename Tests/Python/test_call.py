@@ -49,16 +49,16 @@ def test_each_protocol_gets_the_same_answers(server, protocol):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_each_protocol_reports_failures_and_deadlines(fixture_server, protocol):
-    def fail(method, *arguments):
+    def fail(method, *arguments, code=1):
         run = subprocess.run(
             [BUILD / "weir", "call", method, "--address", fixture_server.data, "--protocol",
              protocol, *arguments], capture_output=True, text=True, timeout=60)
-        assert run.returncode == 1
+        assert run.returncode == code
         return run.stderr
 
     assert "UNIMPLEMENTED" in fail(f"{GREETER}/Nothing")
     assert "NOT_FOUND" in fail("nothing.Service/Method")
-    assert "invalid --metadata" not in fail(f"{GREETER}/SayHello", "--data", "{")
+    assert "invalid --metadata" not in fail(f"{GREETER}/SayHello", "--data", "{", code=64)
 
 
 def test_a_message_from_a_file_and_from_standard_input(server, tmp_path):
@@ -118,7 +118,7 @@ def test_invalid_input_names_its_place(server, arguments, text, reason):
     run = subprocess.run(
         [BUILD / "weir", "call", f"{GREETER}/SayHelloBidiStream", "--address", server.data,
          *arguments], input=text.encode("latin-1"), capture_output=True, timeout=60)
-    assert run.returncode == 1
+    assert run.returncode == 64
     assert reason in run.stderr.decode(), run.stderr
 
 
@@ -132,3 +132,15 @@ def test_a_closed_standard_input_is_an_error(server):
 def test_an_unknown_protocol_is_refused(server):
     run = call(server, "SayHello", "--protocol", "soap", check=False)
     assert run.returncode == 64 and "grpc-web" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "item", ["ä=b", ":path=/x", "te=x", "a b=c", "=x", "grpc-timeout=1S", "a=ü"])
+def test_metadata_that_would_not_be_sent_is_refused(server, item):
+    run = call(server, "SayHello", "--metadata", item, check=False)
+    assert run.returncode == 64 and "invalid --metadata" in run.stderr
+
+
+def test_a_file_may_have_a_byte_order_mark(server, tmp_path):
+    (tmp_path / "ada.json").write_bytes(b'\xef\xbb\xbf{"name": "Ada"}')
+    assert "Ada" in call(server, "SayHello", "--data", f"@{tmp_path}/ada.json").stdout

@@ -122,7 +122,7 @@ def go(tmp_path_factory):
 
 def test_go(run, go):
     output = run("go", "test", "-count=1", "-v", go_proxy.path(), **go)
-    assert output.count("--- PASS") == 8 and "SKIP" not in output
+    assert "--- PASS" in output and "SKIP" not in output
 
 
 def test_the_requirements_of_the_go_module():
@@ -177,13 +177,14 @@ def test_node(run):
     needs("Node", "nodejs", "node")
     output = run("node", "--test", "--test-reporter=tap", "test/smoke.test.js",
         "test/browser.test.js", folder=CLIENTS / "node")
-    assert re.search(r"^# pass 14$", output, re.M) and re.search(r"^# skipped 0$", output, re.M)
+    assert re.search(r"^# pass [1-9]", output, re.M)
+    assert re.search(r"^# fail 0$", output, re.M) and re.search(r"^# skipped 0$", output, re.M)
 
 
 def test_ruby(run):
     needs("Ruby", "ruby ruby-grpc", "ruby")
     output = run("ruby", "-I", "lib", "test/smoke_test.rb", folder=CLIENTS / "ruby")
-    assert "8 runs" in output and "0 failures, 0 errors, 0 skips" in output
+    assert re.search(r"^[1-9]\d* runs.* 0 failures, 0 errors, 0 skips$", output, re.M)
 
 
 # The examples of the clients' pages, which have the same output in each language.

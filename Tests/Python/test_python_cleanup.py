@@ -354,3 +354,24 @@ def test_replace_and_exist_ok(client):
     with pytest.raises(weir.InvalidRoute):
         client.create_endpoint("e", backend="new", route="bad", replace=True)
     assert client.get_endpoint("e").route == "/moved"
+
+
+FAILS = """
+import sys, time, weir
+
+client = weir.connect(sys.argv[1])
+client.create_backend("b", lambda request: time.sleep(0.05))
+client.create_endpoint("e", backend="b")
+pending = [client.get_handle("e").remote() for _ in range(50)]
+raise RuntimeError("the program failed")
+"""
+
+
+def test_a_program_that_fails_under_load_ends(client, tmp_path):
+    (tmp_path / "program.py").write_text(FAILS)
+    for _ in range(3):
+        run = subprocess.run(
+            [sys.executable, tmp_path / "program.py", client.address], capture_output=True,
+            text=True, timeout=40)
+        assert run.returncode == 1 and "the program failed" in run.stderr
+        assert client.list_backends() == {}

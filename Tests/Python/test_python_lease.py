@@ -1,5 +1,6 @@
 """A program ends in any way, and takes over the backends that it served when it starts again."""
 
+import concurrent.futures
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 
+import grpc
 import pytest
 
 import weir
@@ -122,8 +124,9 @@ def test_a_lost_connection_has_a_grace_time(client):
     mine.create_endpoint("api", backend="model")
     states = []
     for _ in range(3):
-        mine._lease._call.cancel()
-        wait_for(lambda: mine._lease._is_held, 10)
+        call = mine._lease._call
+        call.cancel()
+        wait_for(lambda: mine._lease._call is not call and mine._lease._is_held, 10)
         states.append(lease(client))
         assert called(client) == 1
     assert set(states) <= {"held", "lost"}
@@ -167,6 +170,47 @@ def test_a_program_that_ended_with_the_server_is_gone(tmp_path):
         program.end(signal.SIGKILL)
         wait_for(lambda: lease(client) == "gone", 15)
     assert server.stop() == 0, server.process.stderr.read()[-30000:]
+
+
+def test_another_program_at_the_port_of_a_gone_one_gets_no_requests(tmp_path):
+    store = ("--state-dir", str(tmp_path / "state"))
+    server = start_weir(*store)
+    program = Program(tmp_path, server.admin)
+    program.start()
+    address = server.admin
+    with weir.connect(address) as client:
+        addresses = client.get_backend("model").addresses
+    program.end(signal.SIGKILL)
+    assert server.stop() == 0
+    requests = []
+
+    class Stranger(grpc.GenericRpcHandler):
+        def service(self, details):
+            requests.append(details.method)
+
+    stranger = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    stranger.add_generic_rpc_handlers((Stranger(),))
+    for port in addresses:
+        stranger.add_insecure_port(port)
+    stranger.start()
+    server = start_weir(*store, "--admin", address)
+    with weir.connect(server.admin) as client:
+        wait_for(lambda: lease(client) == "gone", 20)
+
+        def is_reported():
+            try:
+                called(client)
+            except weir.WeirError as error:
+                return "the program that serves it is gone" in error.message
+            return False
+
+        # Within the grace time, the program could come back.
+        wait_for(is_reported, 20)
+        del requests[:]
+        assert all(is_reported() for _ in range(20))
+        assert requests == []
+    stranger.stop(None)
+    assert server.stop() == 0
 
 
 def test_supervised_restarts(client, tmp_path):

@@ -210,7 +210,7 @@ def test_values_of_results_and_arguments(serve, value, expected):
     ({"scores": [0.5, float("inf")]}, "the value['scores'][1] is NaN or infinite"),
     (numpy.array([1.0, numpy.nan]), "the value[1] is NaN or infinite"),
     (Odd(1), "an object of type Odd is not JSON"),
-    ({"a": b"\xff"}, "invalid start byte"),
+    ({"a": b"\xff"}, "not UTF-8"),
     ({(1, 2): 3}, "keys must be str"),
 ])
 def test_values_that_cannot_be_sent(serve, value, message, caplog):

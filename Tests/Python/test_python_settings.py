@@ -159,7 +159,7 @@ def test_representations(server):
 
 @pytest.mark.parametrize("config, message", [
     ({"num_replicas": "3"}, "invalid num_replicas '3': use a whole number"),
-    ({"num_replicas": 0}, "at least 1 replica"),
+    ({"num_replicas": 0}, "from 1 to 1000"),
     ({"num_replicas": True}, "invalid num_replicas True"),
     ({"num_replicas": 1.5}, "invalid num_replicas 1.5"),
     ({"max_concurrent_queries": -1}, "invalid max_concurrent_queries -1"),

@@ -5,9 +5,12 @@ import json
 import os
 import pty
 import select
+import shutil
 import struct
 import subprocess
 import termios
+
+import pytest
 
 from conftest import BUILD, Authority, Server, free_port, start_weir, started, tool
 from waiting import polled
@@ -60,9 +63,6 @@ def test_completion_scripts_are_made(weir):
 
 
 def test_completions_ask_the_server_for_names(weir):
-    for shell in ("bash", "zsh", "fish"):
-        script = weir("completion", shell).stdout
-        assert script.startswith(weir("--generate-completion-script", shell).stdout.rstrip())
     assert weir("completion", "tcsh", check=False).returncode == 64
 
     def names(*words):
@@ -103,7 +103,21 @@ def test_the_completions_of_bash_have_commands_names_and_files(weir, tmp_path):
     assert complete("traffic", "show", "") == ["greeter"]
     assert "greeter-v1=" in complete("traffic", "set", "greeter", "")
     assert complete("backend", "show", "greeter-v") == ["greeter-v1", "greeter-v2", "greeter-v3"]
+    assert complete("backend", "rm", "greeter-v") == ["greeter-v1", "greeter-v2", "greeter-v3"]
+    assert complete("endpoint", "rm", "") == complete("call", "") == ["greeter"]
+    assert "--json" in complete("endpoint", "ls", "--j")
     assert "state.yaml" in complete("apply", "-f", "sta")
+
+
+@pytest.mark.parametrize("shell,alias", [
+    ("bash", "rm) echo delete"), ("zsh", "rm) words[1]=delete"),
+    ("fish", "string replace -r '^rm$' delete")])
+def test_the_completions_know_aliases(weir, tmp_path, shell, alias):
+    script = weir("completion", shell).stdout
+    assert alias in script
+    if shutil.which(shell):
+        (tmp_path / "weir").write_text(script)
+        subprocess.run([shell, "-n", tmp_path / "weir"], check=True, timeout=60)
 
 
 def test_the_completions_of_bash_in_a_terminal(weir):
@@ -258,7 +272,7 @@ def test_an_upstream_without_a_server_is_a_warning_and_with_wait_a_failure(weir)
         weir("backend", "rm", name)
 
 
-def test_the_doctor_finds_the_mistakes_of_newcomers(weir):
+def test_the_doctor_finds_the_mistakes_of_newcomers(weir, tmp_path):
     fine = weir("doctor", check=False)
     assert fine.returncode == 0, fine.stdout
     assert "admin port" in fine.stdout and "serves" in fine.stdout
@@ -267,6 +281,16 @@ def test_the_doctor_finds_the_mistakes_of_newcomers(weir):
     assert swapped.returncode == 2 and "is not an admin port" in swapped.stdout
     nothing = weir("doctor", "--admin", f"127.0.0.1:{free_port()}", check=False)
     assert nothing.returncode == 2 and "Start a server" in nothing.stdout
+    wrong = weir("doctor", "--address", weir.server.admin, check=False)
+    assert wrong.returncode == 2 and "is the admin port: name the data port" in wrong.stdout
+    (tmp_path / "weir.db").touch()
+    other = weir("doctor", "--store", f"sqlite:{tmp_path}/weir.db", check=False)
+    assert other.returncode == 0 and "the server's state is in memory:, not in" in other.stdout
+    for store in ("sqlite:/none/weir.db", f"etcd:http://127.0.0.1:{free_port()}"):
+        missing = weir("doctor", "--store", store, check=False)
+        assert missing.returncode == 2
+        assert any(line.startswith("failure  --store") and store[:20] in line
+                   for line in missing.stdout.splitlines())
     weir("backend", "create", "down", "--upstream", f"127.0.0.1:{free_port()}")
     weir("endpoint", "create", "down", "--route", "/down.S/", "--backend", "down")
     found = weir("doctor", check=False)

@@ -9,10 +9,11 @@ import struct
 import subprocess
 import termios
 import time
+import unicodedata
 
 import pytest
 
-from conftest import BUILD, PATIENCE, started
+from conftest import BUILD, PATIENCE, started, tool
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -40,15 +41,40 @@ def screen(server, *arguments, columns=80, rows=24, until=None, **environment):
     return output.decode()
 
 
+def width(line):
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in line)
+
+
 def lines(output):
     return CONTROL.sub("", output).replace("\r", "").split("\n")
 
 
+LONG = "a-backend-with-a-name-that-is-longer-than-those-of-most-users"
+
+
+@pytest.fixture
+def long_names(demo):
+    """Objects with long names at the server of the demo."""
+    tool(demo, "backend", "create", LONG, "--upstream", "127.0.0.1:1", "--wait", "0")
+    tool(demo, "endpoint", "create", "an-endpoint-of-another-team-of-the-company", "--route",
+         "/company.team.product.v1.Service/", "--backend", LONG, "--comment",
+         "a comment with 日本語 that explains at length why an operator changed the traffic")
+    tool(demo, "shadow", "set", "greeter", "greeter-v3=50%")
+    return demo
+
+
 @pytest.mark.parametrize("columns", [40, 50, 80, 120])
-def test_pages_fit_the_terminal(demo, columns):
-    for command in (["stats"], ["stats", "--watch", "--count", "1"], ["doctor"]):
+def test_pages_fit_the_terminal(long_names, columns):
+    demo = long_names
+    for command in (
+            ["stats"], ["stats", "--watch", "--count", "1"], ["doctor"], ["endpoint", "ls"],
+            ["endpoint", "show", "greeter"], ["backend", "ls"], ["backend", "show", LONG],
+            ["traffic", "show", "greeter"], ["shadow", "ls", "greeter"],
+            ["shadow", "report", "greeter"], ["fleet", "ls"], ["history"], ["rollout", "ls"],
+            ["rollout", "start", "greeter", "--to", "greeter-v3", "--steps", "20%,100%",
+             "--dry-run"]):
         shown = lines(screen(demo, *command, columns=columns))
-        assert max(map(len, shown)) <= columns, shown
+        assert max(map(width, shown)) <= columns, shown
         assert any(shown)
 
 

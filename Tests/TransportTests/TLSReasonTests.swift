@@ -28,4 +28,16 @@ internal import Testing
 
     @Test("Other errors are none of TLS")
     func others() { #expect(tlsReason(CancellationError()) == nil) }
+
+    @Test(
+        "The reason of a failed handshake names its cause",
+        arguments: [
+            ("WRONG_VERSION_NUMBER", "the server does not use TLS"),
+            ("CERTIFICATE_VERIFY_FAILED", "certificate is not trusted"),
+            ("NIOSSLExtraError.failedToValidateHostname: none", "for another name"),
+            ("EOF during handshake", "it may not use TLS"), ("other", "other"), ("", ""),
+        ])
+    func handshakes(text: String, part: String) {
+        #expect(part.isEmpty ? handshakeReason(text).isEmpty : handshakeReason(text).contains(part))
+    }
 }

@@ -45,8 +45,13 @@ internal import Testing
                 _ = try WeirCommand.parseAsRoot(Array(words))
             }
         }
-        for example in Self.examples(in: WeirCommand.configuration.discussion) {
-            _ = try WeirCommand.parseAsRoot(Array(try ShellWords.split(example).dropFirst()))
+        let groups = WeirCommand.configuration.subcommands.filter {
+            !$0.configuration.subcommands.isEmpty
+        }
+        for group in [WeirCommand.self] + groups {
+            for example in Self.examples(in: group.configuration.discussion) {
+                _ = try WeirCommand.parseAsRoot(Array(try ShellWords.split(example).dropFirst()))
+            }
         }
     }
 

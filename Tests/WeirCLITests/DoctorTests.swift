@@ -23,6 +23,56 @@ internal import Weir
     }
 
     @Test(
+        "An address that is not the server's data port is reported",
+        arguments: [
+            ("127.0.0.1:8000", "127.0.0.1:8000", Level.ok, "serves"),
+            ("db.example:8000", "0.0.0.0:8000", .ok, "serves"),
+            ("127.0.0.1:8001", "127.0.0.1:8000", .failure, "is the admin port"),
+            ("127.0.0.1:8001", nil, .failure, "is the admin port"),
+            ("127.0.0.1:9000", "127.0.0.1:8000", .warning, "another server"),
+            ("127.0.0.1:9000", nil, .ok, "serves"), ("127.0.0.1:9000", "?", .ok, "serves"),
+        ] as [(String, String?, Level, String)])
+    func dataPort(address: String, own: String?, level: Level, text: String) throws {
+        let finding = ServerChecks.dataPort(
+            try Address(address), admin: try Address("127.0.0.1:8001"), own: own)
+        #expect(finding.level == level && finding.text.contains(text))
+    }
+
+    @Test(
+        "The store that --store names is judged",
+        arguments: [
+            ("sqlite:/a", nil, nil, Level.ok), ("sqlite:/a", nil, "sqlite:/a", .ok),
+            ("sqlite:/a", nil, "sqlite:/b", .warning), ("sqlite:/a", nil, "memory:", .warning),
+            ("sqlite:a", nil, "sqlite:/b/a", .ok), ("sqlite:/b/a", nil, "sqlite:a", .ok),
+            ("etcd:http://a:1?prefix=x", nil, "sqlite:/b", .warning),
+            ("sqlite:/a", "missing", "sqlite:/a", .failure),
+            ("etcd:http://a:1?prefix=x", "refused", nil, .failure),
+        ] as [(String, String?, String?, Level)])
+    func namedStore(named: String, problem: String?, server: String?, level: Level) {
+        let finding = MachineChecks.store(named, problem: problem, server: server)
+        #expect(finding.level == level && finding.text.contains(problem ?? ""))
+    }
+
+    @Test("A server without TLS is not called silent")
+    func plaintext() {
+        let finding = ServerChecks.unreachable(
+            RPCError(.unavailable, "...: it may not use TLS"), Address(host: "a", port: 8_001))
+        #expect(finding.text.contains("omit --admin-tls"))
+        for (message, option) in [
+            ("it requires TLS", "--admin-tls-ca"),
+            ("the server's certificate is not trusted", "--admin-tls-ca"),
+            ("the server's certificate is for another name", "--admin-tls-server-name"),
+        ] {
+            let error = RPCError(.unavailable, message)
+            let finding = ServerChecks.unreachable(error, Address(host: "a", port: 8_001))
+            #expect(finding.text.contains(option) && !finding.text.contains("Start a server"))
+            #expect(hint(for: error).contains(option))
+        }
+        #expect(hint(for: RPCError(.unavailable, "refused")).isEmpty)
+        #expect(hint(for: RPCError(.unimplemented, "no method")).isEmpty)
+    }
+
+    @Test(
         "Clocks may differ by two seconds and by the time of the request",
         arguments: [
             (100, Level.ok), (102, .ok), (98, .ok), (103.1, .warning), (97.9, .warning),
@@ -77,6 +127,13 @@ internal import Weir
         #expect(Self.backend(.init(), handler).map(\.level) == [.failure])
         #expect(Self.backend(nil, handler).map(\.level) == [.ok])
         #expect(ServerChecks.backends([]).map(\.level) == [.warning])
+        let loop = ServerChecks.backends(
+            [
+                .init(
+                    name: "b", kind: .upstream(.init(addresses: ["a:1", "a:2"])), endpoints: ["e"])
+            ],
+            own: ["a:2"])
+        #expect(loop.map(\.level) == [.failure] && loop[0].text.contains("a:2 is this Weir"))
     }
 
     @Test(

@@ -75,9 +75,24 @@ internal import Testing
     }
 
     @Test(
+        "Wide characters take two columns",
+        arguments: [
+            ("abc", 3, "abc"), ("日本語", 6, "日本語"), ("日本語", 5, "日…語"), ("日本語", 4, "日…"),
+            ("日本語", 1, "…"), ("e\u{301}é", 2, "e\u{301}é"), ("👍👍👍", 5, "👍…👍"), ("", 0, ""),
+        ] as [(String, Int, String)])
+    func wide(text: String, width: Int, shown: String) {
+        #expect(Style.shortened(text, to: width) == shown)
+        #expect(Style.shortened(text, to: width).columns <= width)
+        var table = Table([.init(title: "A", isName: true), .init(title: "B")])
+        table.add([text, "b"])
+        #expect(table.text(columns: 12).text.split(separator: "\n").allSatisfy { $0.columns <= 12 })
+    }
+
+    @Test(
         "A weight has at most six digits",
         arguments: [
             (1, "1.0"), (0.9, "0.9"), (1.0 / 3, "0.333333"), (0.1 + 0.2, "0.3"), (1e-9, "1e-09"),
+            (0.999_999_9, "0.9999999"), (1 - 0x1p-53, "0.9999999999999999"),
             (.nan, "nan"), (1e300, "1e+300"),
         ] as [(Double, String)])
     func weights(weight: Double, text: String) {
@@ -115,8 +130,9 @@ internal import Testing
     @Test(
         "Control sequences are used only if the terminal understands them and the user wants them",
         arguments: [
-            (["TERM": "xterm"], true), (["TERM": "dumb"], false), ([:], true),
-            (["NO_COLOR": "1"], false), (["NO_COLOR": ""], true),
+            (["TERM": "xterm"], true), (["TERM": "dumb"], false), ([:], false),
+            (["TERM": ""], false),
+            (["TERM": "vt100", "NO_COLOR": "1"], false), (["TERM": "vt100", "NO_COLOR": ""], true),
             (["TERM": "dumb", "NO_COLOR": ""], false),
         ])
     func control(environment: [String: String], isAllowed: Bool) {

@@ -47,7 +47,8 @@ internal import Testing
             (nil, "ENDPOINT BACKEND WEIGHT SHARE REQUESTS ERRORS IN FLIGHT P50 P90 P99 MAX"),
             (130, "ENDPOINT BACKEND WEIGHT SHARE REQUESTS ERRORS IN FLIGHT P50 P90 P99 MAX"),
             (80, "ENDPOINT BACKEND WEIGHT SHARE REQUESTS ERRORS P99"),
-            (50, "ENDPOINT BACKEND WEIGHT REQUESTS"), (40, "ENDPOINT BACKEND REQUESTS"),
+            (50, "ENDPOINT BACKEND WEIGHT REQUESTS ERRORS"),
+            (40, "ENDPOINT BACKEND WEIGHT REQUESTS"), (30, "ENDPOINT BACKEND REQUESTS"),
         ] as [(Int?, String)])
     func columns(limit: Int?, titles: String) {
         let page = StatsText.page(Self.stats(), isLive: false, columns: limit)

@@ -92,7 +92,12 @@ internal import Testing
         let old = Self.replica("old:1", .down, revision: 6, failure: "refused")
         let new = Self.replica("new:1 (10.0.0.1)", .down, revision: 6, failure: "refused")
         let kept = Self.upstream([old], ["old:1"], change: .updated(from: Self.before))
-        #expect(kept.isSettled(isExplicit: true) && kept.problem == nil)
+        #expect(!kept.isSettled(isExplicit: true) && kept.isSettled(isExplicit: false))
+        #expect(kept.problem == "old:1: refused" && !kept.isFailure(isExplicit: false))
+        let up = Self.upstream(
+            [old, Self.replica("up:1", .ready, revision: 6)], ["old:1", "up:1"],
+            change: .updated(from: Self.before))
+        #expect(up.problem == nil || up.problem?.hasPrefix("up:1") == false)
         let added = Self.upstream(
             [old, new], ["old:1", "new:1"], change: .updated(from: Self.before))
         #expect(!added.isSettled(isExplicit: true) && added.isSettled(isExplicit: false))

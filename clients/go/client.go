@@ -38,7 +38,9 @@ type Option func(*settings)
 type settings struct {
 	author      string
 	dataAddress string
+	token       string
 	dial        []grpc.DialOption
+	dialData    []grpc.DialOption
 }
 
 // Author sets the author of changes in the history; the default is user@host.
@@ -47,9 +49,37 @@ func Author(name string) Option { return func(s *settings) { s.author = name } }
 // DataAddress sets the data address, if it differs from the one that the server reports.
 func DataAddress(address string) Option { return func(s *settings) { s.dataAddress = address } }
 
-// DialOptions are passed to grpc.Dial for both connections, instead of grpc.WithInsecure.
+// DialOptions are passed to grpc.Dial for both connections, instead of grpc.WithInsecure. For a token,
+// use Token: Weir forwards the metadata of calls to the data port to backends.
 func DialOptions(options ...grpc.DialOption) Option {
 	return func(s *settings) { s.dial = options }
+}
+
+// DataDialOptions are passed to grpc.Dial for the connection to the data port, instead of DialOptions.
+func DataDialOptions(options ...grpc.DialOption) Option {
+	return func(s *settings) { s.dialData = options }
+}
+
+// Token is sent with each call to the admin port, and never to the data port. It requires DialOptions
+// with TLS, except at a loopback address.
+func Token(token string) Option { return func(s *settings) { s.token = token } }
+
+// bearer sends a token.
+type bearer struct {
+	token   string
+	isLocal bool
+}
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + b.token}, nil
+}
+
+func (b bearer) RequireTransportSecurity() bool { return !b.isLocal }
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // Dial connects to the admin port at host:port, and to the data address that the server reports.
@@ -58,7 +88,11 @@ func Dial(ctx context.Context, address string, options ...Option) (*Client, erro
 	for _, option := range options {
 		option(&s)
 	}
-	admin, err := grpc.DialContext(ctx, address, s.dial...)
+	dial := append([]grpc.DialOption{}, s.dial...)
+	if s.token != "" {
+		dial = append(dial, grpc.WithPerRPCCredentials(bearer{s.token, isLoopback(address)}))
+	}
+	admin, err := grpc.DialContext(ctx, address, dial...)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +104,10 @@ func Dial(ctx context.Context, address string, options ...Option) (*Client, erro
 			return nil, err
 		}
 	}
-	if client.data, err = grpc.DialContext(ctx, client.DataAddress, s.dial...); err != nil {
+	if s.dialData == nil {
+		s.dialData = s.dial
+	}
+	if client.data, err = grpc.DialContext(ctx, client.DataAddress, s.dialData...); err != nil {
 		admin.Close()
 		return nil, err
 	}

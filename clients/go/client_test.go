@@ -210,7 +210,7 @@ func TestRollouts(t *testing.T) {
 		t.Fatal(all)
 	}
 	must(t, client.WatchRollout(ctx, "go-rollout", func(seen *adminv1.Rollout) bool { return seen.Step != 1 }))
-	_, err = client.AbortRollout(ctx, "go-rollout", true)
+	_, err = client.AbortRollout(ctx, "go-rollout", AbortImmediate)
 	must(t, err)
 	var last adminv1.RolloutPhase
 	must(t, client.WatchRollout(ctx, "go-rollout", func(seen *adminv1.Rollout) bool {
@@ -230,7 +230,42 @@ func TestRollouts(t *testing.T) {
 	if promoted.Phase != adminv1.RolloutPhase_ROLLOUT_PHASE_SUCCEEDED {
 		t.Fatal(promoted)
 	}
+	_, err = client.SetTraffic(ctx, "go-rollout", map[string]float64{"dynamic": 1})
+	must(t, err)
+	_, err = client.StartRollout(ctx, "go-rollout", plan)
+	must(t, err)
+	_, err = client.AbortRollout(ctx, "go-rollout", AbortKeepWeights)
+	must(t, err)
+	kept, err := client.GetEndpoint(ctx, "go-rollout")
+	must(t, err)
+	if len(kept.Weights) != 2 {
+		t.Fatal(kept)
+	}
 	refused(t, client.WatchRollout(ctx, "none", nil), codes.NotFound, "")
+}
+
+func TestTokens(t *testing.T) {
+	for address, isLocal := range map[string]bool{
+		"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "192.0.2.1:1": false, "host:1": false, "": false,
+	} {
+		if isLoopback(address) != isLocal {
+			t.Fatal(address)
+		}
+	}
+	if _, err := Dial(context.Background(), "192.0.2.1:1", Token("secret")); err == nil {
+		t.Fatal("sends a token in plaintext")
+	}
+	_, ctx := connect(t)
+	client, err := Dial(ctx, os.Getenv("WEIR_ADMIN"), Token("secret"), DataDialOptions(grpc.WithInsecure()))
+	must(t, err)
+	defer client.Close()
+	seen, err := bearer{"secret", true}.GetRequestMetadata(ctx)
+	if err != nil || seen["authorization"] != "Bearer secret" {
+		t.Fatal(seen, err)
+	}
+	if _, err = client.ListBackends(ctx); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestHandleAndOfflineExplain(t *testing.T) {

@@ -116,13 +116,25 @@ func (c *Client) PromoteRollout(
 	return reply, asError(err)
 }
 
-// AbortRollout returns to the weights before the rollout; immediate skips the ramp of the plan.
+// Abort is how an aborted rollout leaves the weights.
+type Abort int
+
+const (
+	// AbortRamped returns to the weights before the rollout by the ramp of the plan.
+	AbortRamped Abort = iota
+	// AbortImmediate returns to them at once.
+	AbortImmediate
+	// AbortKeepWeights keeps the present weights.
+	AbortKeepWeights
+)
+
+// AbortRollout ends a rollout.
 func (c *Client) AbortRollout(
-	ctx context.Context, endpoint string, immediate bool, options ...ChangeOption,
+	ctx context.Context, endpoint string, weights Abort, options ...ChangeOption,
 ) (*adminv1.Rollout, error) {
 	change, note := c.change(options)
 	reply, err := c.Admin.AbortRollout(ctx, &adminv1.AbortRolloutRequest{
-		Endpoint: endpoint, Immediate: immediate,
+		Endpoint: endpoint, Immediate: weights == AbortImmediate, KeepWeights: weights == AbortKeepWeights,
 		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
 	return reply, asError(err)

@@ -12,8 +12,9 @@ internal import Synchronization
 ///   release: held or lost ----> gone
 /// ```
 ///
-/// A session that never had a stream here is lost, and gone after the grace time unless its backend
-/// has a usable replica: another server of the fleet may have its lease.
+/// A session that never had a stream here is lost, and gone after the grace time. In a fleet, it is
+/// not gone as long as its backend has a usable replica: another server may have its lease. Without
+/// a fleet, a server at the address of such a replica is another program, which got its port.
 final class LeaseBoard: Sendable {
     /// One stream of a session.
     struct Hold: Sendable {
@@ -25,7 +26,8 @@ final class LeaseBoard: Sendable {
 
     struct Verdict: Sendable, Equatable {
         let state: Weir_Admin_V1_LeaseState
-        /// Whether this server had the lease, and therefore knows that the program is gone.
+        /// Whether this server had the lease, or is the only one, and therefore knows that the
+        /// program is gone.
         let isCertain: Bool
     }
 
@@ -49,6 +51,8 @@ final class LeaseBoard: Sendable {
     private struct State {
         var sessions: [String: Session] = [:]
         var next = 0
+        /// Whether other servers use the same state.
+        var isFleet = true
     }
 
     private let state = Mutex(State())
@@ -102,6 +106,9 @@ final class LeaseBoard: Sendable {
         if let review { onChange(review) }
     }
 
+    /// No other server uses the state, so that no other server has leases.
+    func isOnly() { state.withLock { $0.isFleet = false } }
+
     /// Ends the leases of a session without a grace time.
     func release(_ name: String) {
         state.withLock { $0.sessions[name]?.isReleased = true }
@@ -125,9 +132,9 @@ final class LeaseBoard: Sendable {
             }
             if session.isReleased { return (Verdict(state: .gone, isCertain: true), false) }
             if !session.streams.isEmpty { return (Verdict(state: .held, isCertain: true), false) }
-            let isGone =
-                now >= session.lostAt + session.gracePeriod && (session.isKnown || !isUsable)
-            return (Verdict(state: isGone ? .gone : .lost, isCertain: session.isKnown), false)
+            let isCertain = session.isKnown || !state.isFleet
+            let isGone = now >= session.lostAt + session.gracePeriod && (isCertain || !isUsable)
+            return (Verdict(state: isGone ? .gone : .lost, isCertain: isCertain), false)
         }
         if isNew { onChange(Self.defaultGracePeriod) }
         return verdict

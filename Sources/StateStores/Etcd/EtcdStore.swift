@@ -7,6 +7,7 @@ internal import Messages
 /// All servers watch the keys, and read the new revisions after an event.
 package actor EtcdStore: StateStore {
     package nonisolated let place: String
+    package nonisolated let isShared = true
     package nonisolated let events: AsyncStream<StoreEvent>
 
     /// The most bytes of one value. etcd accepts requests of 1.5 MiB.

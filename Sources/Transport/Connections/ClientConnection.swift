@@ -317,17 +317,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
 
     /// The socket has failed.
     package func failed(_ error: any Error) {
-        end(usesTLS ? Self.tlsReason(error) : systemReason(error))
-    }
-
-    /// The cause of a failed handshake with a server that does not use TLS.
-    private static func tlsReason(_ error: any Error) -> String {
-        let text = systemReason(error)
-        // BoringSSL reports bytes that are not TLS as a wrong version.
-        if text.contains("WRONG_VERSION_NUMBER") { return "the server does not use TLS" }
-        return text.contains("EOF during handshake")
-            ? "the server closed the connection during the TLS handshake; it may not use TLS"
-            : text
+        end(usesTLS ? handshakeReason(error) : systemReason(error))
     }
 
     /// All events of one read have been handled.

@@ -14,6 +14,10 @@ struct AccessCommand: ParsableCommand {
         discussion: """
             'weir serve --access' uses the access file. A running server rereads a changed file \
             within seconds, and ends open calls that the file no longer allows.
+
+            Examples:
+              weir access add access.txt ada --role operator
+              weir access list access.txt
             """,
         subcommands: [Add.self, List.self])
 
@@ -129,7 +133,8 @@ struct AccessCommand: ParsableCommand {
                 return try Output.print(json: JSONValue.array(rows).text(indent: 2))
             }
             var table = Table([
-                ("NAME", .left), ("ROLE", .left), ("ENDPOINTS", .left), ("CREDENTIAL", .left),
+                .init(title: "NAME", isName: true), .init(title: "ROLE"),
+                .init(title: "ENDPOINTS", isName: true), .init(title: "CREDENTIAL", isName: true),
             ])
             for entry in list.entries {
                 let endpoints = Self.endpoints(entry.principal).joined(separator: ", ")
@@ -138,7 +143,7 @@ struct AccessCommand: ParsableCommand {
                     endpoints.isEmpty ? "all" : endpoints, Self.credential(entry.credential),
                 ])
             }
-            try Output.print(table.text)
+            try Output.print(table.text(columns: Screen.current.columns))
         }
 
         private static func endpoints(_ principal: AccessList.Principal) -> [String] {

@@ -7,6 +7,11 @@ struct BackendCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backend",
         abstract: "Manages backends, the implementations that answer requests.",
+        discussion: """
+            Examples:
+              weir backend ls
+              weir backend create model-v2 --upstream 10.0.0.7:50051
+            """,
         subcommands: [List.self, Show.self, Create.self, Update.self, Delete.self])
 
     struct List: AsyncParsableCommand {
@@ -24,7 +29,9 @@ struct BackendCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_ListBackendsRequest()
             let reply = try await options.call { try await $0.listBackends(request, $1) }
-            try options.show(reply) { BackendCommand.table($0.backends) }
+            try options.show(reply) {
+                BackendCommand.table($0.backends, columns: Screen.current.columns)
+            }
         }
     }
 
@@ -48,7 +55,7 @@ struct BackendCommand: ParsableCommand {
             let request = Weir_Admin_V1_GetBackendRequest(
                 name: name, revealSecrets: revealSecrets)
             let reply = try await options.call { try await $0.getBackend(request, $1) }
-            try options.show(reply) { BackendText.page($0) }
+            try options.show(reply) { BackendText.page($0, screen: .current) }
         }
     }
 
@@ -140,10 +147,16 @@ struct BackendCommand: ParsableCommand {
         }
     }
 
-    private static func table(_ backends: [Weir_Admin_V1_Backend]) -> TerminalText {
+    /// - Parameter limit: the columns of the terminal; nil for any number.
+    static func table(
+        _ backends: [Weir_Admin_V1_Backend], columns limit: Int? = nil
+    ) -> TerminalText {
         var table = Table([
-            ("BACKEND", .left), ("KIND", .left), ("READY", .right), ("SERVICES", .left),
-            ("ENDPOINTS", .left), ("DESCRIPTION", .left),
+            .init(title: "BACKEND", isName: true), .init(title: "KIND", drop: 3),
+            .init(title: "READY", alignment: .right),
+            .init(title: "SERVICES", isName: true, drop: 2),
+            .init(title: "ENDPOINTS", isName: true, drop: 4),
+            .init(title: "DESCRIPTION", isName: true, drop: 1),
         ])
         for backend in backends {
             table.add([
@@ -153,6 +166,6 @@ struct BackendCommand: ParsableCommand {
                 backend.description,
             ])
         }
-        return table.text
+        return table.text(columns: limit)
     }
 }

@@ -18,11 +18,14 @@ struct CallCommand: AsyncParsableCommand {
             backend's name to standard error.
 
             Examples:
-              weir call helloworld.Greeter/SayHello --data '{"name": "Ada"}' --shard-key user-7
+              weir call helloworld.Greeter/SayHello --data '{"name": "Ada"}'
+              weir call helloworld.Greeter/SayHello --shard-key user-7 --data @ada.json
               weir call prices --data @request.json
             """)
 
-    @Argument(help: "The method pkg.Service/Method, or the name of an endpoint.")
+    @Argument(
+        help: "The method pkg.Service/Method, or the name of an endpoint.",
+        completion: Completion.endpoints)
     var method: String
 
     @Option(
@@ -72,6 +75,11 @@ struct CallCommand: AsyncParsableCommand {
         for item in metadata where !item.contains("=") {
             throw ValidationError("invalid --metadata '\(item)': use NAME=VALUE")
         }
+        for field in all(metadata).fields where !Self.isAllowed(field) {
+            throw ValidationError(
+                "invalid --metadata '\(field.name)': a name has the characters a-z 0-9 . _ - and "
+                    + "is not one of HTTP or gRPC itself; a value has printable ASCII")
+        }
         if let shardKey, shardKey.unicodeScalars.contains(where: \.isControl) {
             throw ValidationError(
                 "invalid --shard-key '\(shardKey)': it contains a control character")
@@ -79,8 +87,8 @@ struct CallCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let environment = ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
-        let address = try Address(argument: address ?? environment ?? "127.0.0.1:8000")
+        let address = try Address(
+            ofServer: ("--address", address), variable: "WEIR_ADDRESS", default: "127.0.0.1:8000")
         Output.exitWhenUnread()
         try await reporting {
             let client = try WeirClient.forCommand(
@@ -94,7 +102,7 @@ struct CallCommand: AsyncParsableCommand {
         guard method.contains("/") else { return try await callByName(client) }
         let parts = method.split(separator: "/").map(String.init)
         guard parts.count == 2 else {
-            throw RPCError(.invalidArgument, "invalid method '\(method)': use pkg.Service/Method")
+            throw ValidationError("invalid method '\(method)': use pkg.Service/Method")
         }
         let schema = try await Self.describe(parts[0], client)
         guard let service = schema.services[parts[0]],
@@ -146,14 +154,13 @@ struct CallCommand: AsyncParsableCommand {
 
     private func callByName(_ client: WeirClient) async throws {
         guard data.count <= 1 else {
-            throw RPCError(
-                .invalidArgument,
-                "an endpoint called by name takes one request; got --data \(data.count) times")
+            throw FileError(
+                description: "an endpoint called by name takes one request; got --data "
+                    + "\(data.count) times")
         }
         let text = try CallData.content(of: data.first ?? "null")
-        _ = try JSONValue(parsing: text)
-        let response = try await Handle(client, method, options(isStream: false)).call(
-            bytes: text, contentType: "application/json")
+        _ = try CallData.valid { try JSONValue(parsing: text) }
+        let response = try await byName(client, text)
         let body = String(decoding: response.body, as: UTF8.self)
         if let value = try? JSONValue(parsing: body) {
             try Output.print(json: value.text(indent: json ? 0 : 2))
@@ -161,6 +168,27 @@ struct CallCommand: AsyncParsableCommand {
             try Output.print(document: body)
         }
         report(response.backend)
+    }
+
+    private func byName(
+        _ client: WeirClient, _ text: [UInt8]
+    ) async throws -> Handle.Response {
+        do {
+            return try await Handle(client, method, options(isStream: false)).call(
+                bytes: text, contentType: "application/json")
+        } catch let error as RPCError {
+            throw RPCError(error.code, error.message + Self.hint(for: error, method: method))
+        }
+    }
+
+    /// What an error of a call by name means for a user who meant a method.
+    static func hint(for error: RPCError, method: String) -> String {
+        let isMethod = method.contains(".") && error.code == .notFound
+        let isService =
+            error.code == .unimplemented && error.message.contains("/weir.v1.Serve/Call")
+        return isMethod || isService
+            ? "; to call a gRPC method, use pkg.Service/Method, for example "
+                + "helloworld.Greeter/SayHello" : ""
     }
 
     private func report(_ backend: String?) {
@@ -172,23 +200,31 @@ struct CallCommand: AsyncParsableCommand {
     ) throws -> CallData {
         let values = data.isEmpty && !method.clientStreams ? ["{}"] : data
         guard values.count == 1 || method.clientStreams else {
-            throw RPCError(
-                .invalidArgument,
-                "\(method.name) takes one request; got --data \(values.count) times")
+            throw FileError(
+                description: "\(method.name) takes one request; got --data \(values.count) times")
         }
         return try CallData(values, isStream: method.clientStreams) {
             try transcoder.bytes(from: $0, message: method.input)
         }
     }
 
-    private func options(isStream: Bool) -> WeirClient.CallOptions {
+    private func all(_ items: [String]) -> Metadata {
         var all = Metadata()
-        for item in metadata {
+        for item in items {
             let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             all.add(String(pair[0]), String(pair[1]))
         }
+        return all
+    }
+
+    /// Whether the field is sent.
+    private static func isAllowed(_ field: Metadata.Field) -> Bool {
+        Metadata.isValid(field) && !Metadata.isReserved(field.name)
+    }
+
+    private func options(isStream: Bool) -> WeirClient.CallOptions {
         var options = WeirClient.CallOptions(
-            metadata: all, shardKey: shardKey, timeout: .seconds(timeout))
+            metadata: all(metadata), shardKey: shardKey, timeout: .seconds(timeout))
         options.clientProtocol =
             switch callProtocol {
             case .grpc: .grpc
@@ -228,7 +264,11 @@ struct CallCommand: AsyncParsableCommand {
             do throws(MessageError) {
                 questions = try dialog.receive(reply)
             } catch {
-                throw RPCError(.notFound, error.description)
+                throw RPCError(
+                    .notFound,
+                    "the server does not describe the service '\(service)': \(error.description); "
+                        + "check its name and --address, or give its backend the description with "
+                        + "'weir backend update --descriptor-set'")
             }
             for question in questions { try await call.send(try question.serializedBytes()) }
         }

@@ -26,7 +26,8 @@ struct CompletionCommand: ParsableCommand {
             case .zsh: .zsh
             case .fish: .fish
             }
-        let script = WeirCommand.completionScript(for: kind)
+        let script = CompletionAliases.added(
+            to: WeirCommand.completionScript(for: kind), for: shell)
         try Output.write(shell == .bash ? BashCompletion.script(script) : script + "\n")
     }
 }

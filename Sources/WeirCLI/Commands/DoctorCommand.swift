@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
 internal import Messages
+internal import StateStores
 internal import Transport
 internal import Weir
 
@@ -18,6 +19,7 @@ struct DoctorCommand: AsyncParsableCommand {
             Examples:
               weir doctor
               weir doctor --certificate server.pem --admin 10.0.0.7:8001
+              weir doctor --store etcd:http://10.0.0.9:2379
             """)
 
     /// The exit code for a failed check.
@@ -42,12 +44,16 @@ struct DoctorCommand: AsyncParsableCommand {
     func run() async throws {
         let admin = try connection.address
         let environment = ProcessInfo.processInfo.environment
-        var findings = try await reporting { try await server(admin) }
+        var (findings, served) = try await server(admin)
         findings += MachineChecks.variables(environment)
         findings += MachineChecks.proxies(environment, hosts: [admin.host])
         findings.append(MachineChecks.descriptors(FileLimit.raised()?.descriptors))
         if let backlog = MachineChecks.backlog(Machine.backlog) { findings.append(backlog) }
-        if let directory = try? store.directory {
+        if let named = try store.named {
+            findings.append(
+                MachineChecks.store(
+                    named.place, problem: await Machine.problem(of: named), server: served))
+        } else if let directory = try? store.directory {
             findings.append(MachineChecks.space(Machine.freeBytes(in: directory), in: directory))
         }
         for file in certificate + connection.certificateFiles {
@@ -65,14 +71,26 @@ struct DoctorCommand: AsyncParsableCommand {
     }
 
     /// Checks of the server at the admin address.
-    private func server(_ address: Address) async throws -> [Finding] {
-        let client = try connection.client
+    ///
+    /// - Returns: the findings, and the store of the server; nil if the server does not answer.
+    private func server(_ address: Address) async throws -> ([Finding], store: String?) {
+        let client: WeirClient
+        do {
+            client = try connection.client
+        } catch let error as LocatedError {
+            return ([.failure("connection", error.description)], nil)
+        }
         defer { Task { await client.close() } }
         let admin = Weir_Admin_V1_AdminStub(client)
         let options = WeirClient.CallOptions(timeout: .seconds(10))
+        let fleet: Weir_Admin_V1_ListInstancesResponse
         do {
-            let fleet = try await admin.listInstances(.init(), options)
-            var findings: [Finding] = []
+            fleet = try await admin.listInstances(.init(), options)
+        } catch let error as RPCError {
+            return ([ServerChecks.unreachable(error, address)], nil)
+        }
+        var findings: [Finding] = []
+        do {
             let own = fleet.instances.first { $0.answering }
             findings.append(
                 .ok("admin port", "\(address) answers: weir \(own?.version ?? "?")"))
@@ -87,15 +105,17 @@ struct DoctorCommand: AsyncParsableCommand {
             }
             findings += ServerChecks.store(fleet)
             findings += ServerChecks.backends(
-                try await admin.listBackends(.init(), options).backends)
+                try await admin.listBackends(.init(), options).backends,
+                own: [own?.dataAddress, own?.adminAddress].compactMap(\.self))
             findings += ServerChecks.endpoints(
                 try await admin.listEndpoints(.init(), options).endpoints)
             findings += ServerChecks.rollouts(
                 try await admin.listRollouts(.init(), options).rollouts)
-            return findings
         } catch let error as RPCError {
-            return [ServerChecks.unreachable(error, address)]
+            findings.append(
+                .failure("admin port", "\(address) stopped answering in full: \(error)"))
         }
+        return (findings, fleet.store)
     }
 
     /// Asks the health service of the data port.
@@ -103,7 +123,7 @@ struct DoctorCommand: AsyncParsableCommand {
         _ instance: Weir_Admin_V1_Instance?, admin: Address
     ) async -> Finding {
         let subject = "data port"
-        let given = address ?? ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
+        let given = address ?? Variable.value("WEIR_ADDRESS")
         guard let text = given ?? instance?.dataAddress, let named = try? Address(text) else {
             return .warning(subject, "its address is unknown: use --address")
         }
@@ -116,9 +136,10 @@ struct DoctorCommand: AsyncParsableCommand {
             let reply: Grpc_Health_V1_HealthCheckResponse = try await client.unary(
                 "/grpc.health.v1.Health/Check", Grpc_Health_V1_HealthCheckRequest(),
                 .init(timeout: .seconds(5)))
-            return reply.status == .serving
-                ? .ok(subject, "\(address) serves")
-                : .failure(subject, "\(address) answers, but its health is not SERVING")
+            guard reply.status == .serving else {
+                return .failure(subject, "\(address) answers, but its health is not SERVING")
+            }
+            return ServerChecks.dataPort(address, admin: admin, own: instance?.dataAddress)
         } catch let error as RPCError {
             return .failure(
                 subject,
@@ -144,5 +165,30 @@ private enum Machine {
     static func freeBytes(in directory: String) -> UInt64? {
         let attributes = try? FileManager.default.attributesOfFileSystem(forPath: directory)
         return (attributes?[.systemFreeSize] as? NSNumber)?.uint64Value
+    }
+
+    /// Why a store cannot be used; nil if it can. Does not open a database, which a server may use.
+    static func problem(of store: StoreLocation) async -> String? {
+        switch store {
+        case .memory: return nil
+        case .sqlite(let path):
+            return FileManager.default.isWritableFile(atPath: path)
+                ? nil : "it does not exist, or this user may not write it"
+        case .etcd:
+            do throws(StoreError) {
+                let opened = try await store.open()
+                let result: Result<[StoredInstance], StoreError>
+                do throws(StoreError) {
+                    result = .success(try await opened.instances())
+                } catch {
+                    result = .failure(error)
+                }
+                await opened.close()
+                _ = try result.get()
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
     }
 }

@@ -6,6 +6,11 @@ internal import Weir
 struct EndpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "endpoint", abstract: "Manages endpoints, the entry points with their routes.",
+        discussion: """
+            Examples:
+              weir endpoint ls
+              weir endpoint create api --route /api.v1.Api/ --backend model-v1
+            """,
         subcommands: [List.self, Show.self, Create.self, Limit.self, Delete.self])
 
     struct List: AsyncParsableCommand {
@@ -44,7 +49,7 @@ struct EndpointCommand: ParsableCommand {
 
         func run() async throws {
             let reply = try await options.call { try await $0.getEndpoint(.init(name: name), $1) }
-            try options.show(reply) { EndpointCommand.page($0) }
+            try options.show(reply) { EndpointCommand.page($0, screen: .current) }
         }
     }
 
@@ -54,7 +59,7 @@ struct EndpointCommand: ParsableCommand {
             discussion: """
                 Examples:
                   weir endpoint create greeter --route /helloworld.Greeter/ --backend greeter-v1
-                  weir endpoint create prices --route /prices --methods GET,POST --backend prices-v1
+                  weir endpoint create prices --route /prices --methods GET --backend v1
                 """)
 
         @Argument(help: "The name of the new endpoint.")
@@ -102,7 +107,7 @@ struct EndpointCommand: ParsableCommand {
                     ? nil : .init(cookie: shardKeyCookie, query: shardKeyQuery))
             let reply = try await options.call { try await $0.createEndpoint(request, $1) }
             try options.show(reply) {
-                EndpointCommand.table([$0], columns: Screen.current.columns)
+                EndpointCommand.table([$0], columns: Screen.current.columns) + change.remark
             }
         }
     }
@@ -155,7 +160,7 @@ struct EndpointCommand: ParsableCommand {
                 note: change.note)
             let reply = try await options.call { try await $0.setRateLimit(request, $1) }
             try options.show(reply) {
-                EndpointCommand.table([$0], columns: Screen.current.columns)
+                EndpointCommand.table([$0], columns: Screen.current.columns) + change.remark
             }
         }
     }
@@ -186,15 +191,16 @@ struct EndpointCommand: ParsableCommand {
         }
     }
 
-    private static func page(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
-        var lines: [TerminalText] = [
-            TrafficCommand.table(endpoint, screen: .current)
-        ]
+    /// - Parameter screen: the lines fit its columns.
+    static func page(
+        _ endpoint: Weir_Admin_V1_Endpoint, screen: Screen = .unlimited
+    ) -> TerminalText {
+        var lines = [TrafficCommand.table(endpoint, screen: screen)]
         if !endpoint.methods.isEmpty {
             lines.append("methods: \(endpoint.methods.joined(separator: ", "))")
         }
         if let limit = endpoint.rateLimit { lines.append("limit: \(text(limit))") }
-        lines.append(ShadowText.list(endpoint))
+        lines.append(ShadowText.list(endpoint, screen: screen))
         lines.append(Style.dim("revision \(endpoint.revision)"))
         return lines.joined(separator: "\n")
     }

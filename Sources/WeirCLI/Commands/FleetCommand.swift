@@ -7,6 +7,10 @@ internal import Weir
 struct FleetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fleet", abstract: "Shows the servers that share one state.",
+        discussion: """
+            Examples:
+              weir fleet ls
+            """,
         subcommands: [List.self])
 
     struct List: AsyncParsableCommand {
@@ -22,14 +26,19 @@ struct FleetCommand: ParsableCommand {
 
         func run() async throws {
             let reply = try await options.call { try await $0.listInstances(.init(), $1) }
-            try options.show(reply) { FleetCommand.page($0) }
+            try options.show(reply) { FleetCommand.page($0, screen: .current) }
         }
     }
 
-    static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> TerminalText {
+    /// - Parameter screen: the table fits its columns.
+    static func page(
+        _ reply: Weir_Admin_V1_ListInstancesResponse, screen: Screen = .unlimited
+    ) -> TerminalText {
         var table = Table([
-            ("NAME", .left), ("VERSION", .left), ("DATA", .left), ("ADMIN", .left),
-            ("REVISION", .right), ("STATE", .left), ("SINCE", .left), ("", .left),
+            .init(title: "NAME", isName: true), .init(title: "VERSION", drop: 2),
+            .init(title: "DATA", isName: true, drop: 3), .init(title: "ADMIN", isName: true),
+            .init(title: "REVISION", alignment: .right, drop: 5), .init(title: "STATE"),
+            .init(title: "SINCE", drop: 1), .init(title: "", drop: 4),
         ])
         let names = Dictionary(grouping: reply.instances, by: \.name).filter { $1.count > 1 }
         for instance in reply.instances {
@@ -42,7 +51,9 @@ struct FleetCommand: ParsableCommand {
                 marks.filter { !$0.isEmpty }.joined(separator: ", "),
             ])
         }
-        var lines: [TerminalText] = [table.text, "state in \(reply.store)"]
+        var lines: [TerminalText] = [
+            table.text(columns: screen.columns), "state in \(reply.store)",
+        ]
         if !reply.storeFailure.isEmpty {
             lines.append(Style.red("the store cannot be reached: \(reply.storeFailure)"))
         }

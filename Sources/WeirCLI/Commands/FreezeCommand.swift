@@ -7,6 +7,11 @@ internal import Weir
 struct FreezeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "freeze", abstract: "Rejects changes for a time, except rollbacks and aborts.",
+        discussion: """
+            Examples:
+              weir freeze on --reason 'holidays' --until 12h
+              weir freeze off
+            """,
         subcommands: [Show.self, On.self, Off.self], defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {

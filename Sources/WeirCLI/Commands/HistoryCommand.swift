@@ -103,7 +103,7 @@ struct RollbackCommand: AsyncParsableCommand {
 
     @Argument(
         help: "The revision to restore; see 'weir history'.",
-        transform: Bounded.whole(0...UInt64.max))
+        transform: Bounded.whole(1...UInt64.max))
     var revision: UInt64
 
     @Option(help: "Restore only this endpoint.", completion: Completion.endpoints)

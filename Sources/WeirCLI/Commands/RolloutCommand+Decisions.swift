@@ -40,20 +40,32 @@ extension Weir_Admin_V1_AbortRolloutRequest: RolloutDecisionRequest {}
 
 /// A command that makes a decision and shows the rollout.
 protocol RolloutDecision: AsyncParsableCommand {
+    associatedtype Request: RolloutDecisionRequest
+    typealias Method =
+        @Sendable (Weir_Admin_V1_AdminStub) ->
+        @Sendable (
+            Request, WeirClient.CallOptions
+        ) async throws -> Weir_Admin_V1_Rollout
+
+    static var method: Method { get }
     var decision: RolloutDecisionOptions { get }
-    func decide(
-        _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
-    ) async throws -> Weir_Admin_V1_Rollout
+    /// Sets the fields that only this decision has.
+    func complete(_ request: inout Request)
 }
 
 extension RolloutDecision {
+    func complete(_ request: inout Request) {}
+
     func run() async throws {
         let (change, options) = (decision.change, decision.options)
-        let reply = try await options.call { try await decide($0, $1) }
+        var request: Request = decision.request()
+        complete(&request)
+        let sent = request
+        let reply = try await options.call { try await Self.method($0)(sent, $1) }
         for warning in reply.warnings { printError("warning: \(warning)") }
         try options.show(reply) {
             RolloutText.page($0, screen: .current)
-                + (change.dryRun ? Style.dim("\n(nothing has changed)") : "")
+                + change.remark
         }
     }
 }
@@ -67,13 +79,9 @@ extension RolloutCommand {
                   weir rollout pause greeter --comment 'checking a report'
                 """)
 
-        @OptionGroup var decision: RolloutDecisionOptions
+        static let method = Weir_Admin_V1_AdminStub.pauseRollout
 
-        func decide(
-            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
-        ) async throws -> Weir_Admin_V1_Rollout {
-            try await admin.pauseRollout(decision.request(), options)
-        }
+        @OptionGroup var decision: RolloutDecisionOptions
     }
 
     struct Resume: RolloutDecision {
@@ -87,6 +95,8 @@ extension RolloutCommand {
                   weir rollout resume greeter
                   weir rollout resume greeter --adopt
                 """)
+
+        static let method = Weir_Admin_V1_AdminStub.resumeRollout
 
         @OptionGroup var decision: RolloutDecisionOptions
 
@@ -102,13 +112,9 @@ extension RolloutCommand {
             }
         }
 
-        func decide(
-            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
-        ) async throws -> Weir_Admin_V1_Rollout {
-            var request: Weir_Admin_V1_ResumeRolloutRequest = decision.request()
+        func complete(_ request: inout Weir_Admin_V1_ResumeRolloutRequest) {
             request.adopt = adopt
             request.restore = restore
-            return try await admin.resumeRollout(request, options)
         }
     }
 
@@ -120,13 +126,9 @@ extension RolloutCommand {
                   weir rollout advance greeter
                 """)
 
-        @OptionGroup var decision: RolloutDecisionOptions
+        static let method = Weir_Admin_V1_AdminStub.advanceRollout
 
-        func decide(
-            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
-        ) async throws -> Weir_Admin_V1_Rollout {
-            try await admin.advanceRollout(decision.request(), options)
-        }
+        @OptionGroup var decision: RolloutDecisionOptions
     }
 
     struct Promote: RolloutDecision {
@@ -137,13 +139,9 @@ extension RolloutCommand {
                   weir rollout promote greeter --comment 'fixes the outage'
                 """)
 
-        @OptionGroup var decision: RolloutDecisionOptions
+        static let method = Weir_Admin_V1_AdminStub.promoteRollout
 
-        func decide(
-            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
-        ) async throws -> Weir_Admin_V1_Rollout {
-            try await admin.promoteRollout(decision.request(), options)
-        }
+        @OptionGroup var decision: RolloutDecisionOptions
     }
 
     struct Abort: RolloutDecision {
@@ -159,6 +157,8 @@ extension RolloutCommand {
                   weir rollout abort greeter --keep-weights --comment 'stay at 10%'
                 """)
 
+        static let method = Weir_Admin_V1_AdminStub.abortRollout
+
         @OptionGroup var decision: RolloutDecisionOptions
 
         @Flag(help: "Skip the ramp of the plan.")
@@ -173,13 +173,9 @@ extension RolloutCommand {
             }
         }
 
-        func decide(
-            _ admin: Weir_Admin_V1_AdminStub, _ options: WeirClient.CallOptions
-        ) async throws -> Weir_Admin_V1_Rollout {
-            var request: Weir_Admin_V1_AbortRolloutRequest = decision.request()
+        func complete(_ request: inout Weir_Admin_V1_AbortRolloutRequest) {
             request.immediate = immediate
             request.keepWeights = keepWeights
-            return try await admin.abortRollout(request, options)
         }
     }
 }

@@ -18,6 +18,10 @@ struct RolloutCommand: ParsableCommand {
             operator, also because of a freeze without an end. A rollout that waits for requests, \
             for a replica, for a webhook or for the end of a freeze continues by itself, so --wait \
             waits too.
+
+            Examples:
+              weir rollout start greeter --to greeter-v2 --steps 1%,10%,50%,100%
+              weir rollout status greeter --watch
             """,
         subcommands: [
             Start.self, Status.self, List.self, Pause.self, Resume.self, Advance.self,
@@ -66,7 +70,9 @@ struct RolloutCommand: ParsableCommand {
             let isWaiting = wait && !change.dryRun
             // The JSON of a command is one document: with --wait, that of the rollout at its end.
             if !isWaiting || !options.json {
-                try options.show(reply) { RolloutText.plan($0, dryRun: change.dryRun) }
+                try options.show(reply) {
+                    RolloutText.plan($0, dryRun: change.dryRun, screen: .current)
+                }
             }
             if isWaiting { try await options.waitForRollout(of: endpoint) }
         }

@@ -158,9 +158,9 @@ struct ServeCommand: AsyncParsableCommand {
         let document = try file.map { try YAMLFile($0) }
         let desired: Weir_Admin_V1_Configuration? = try document?.message()
         var configuration = WeirServer.Configuration()
-        configuration.data = try Address(argument: data)
-        configuration.admin = try Address(argument: admin)
-        configuration.metrics = try metrics.map { try Address(argument: $0) }
+        configuration.data = try Address(argument: data, of: "--data")
+        configuration.admin = try Address(argument: admin, of: "--admin")
+        configuration.metrics = try metrics.map { try Address(argument: $0, of: "--metrics") }
         configuration.security = security.settings
         configuration.export = try export.settings()
         for problem in ExportOptions.ignoredProblems {
@@ -194,7 +194,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.lostLogLines = { LogWriter.standardError.lost }
 
         let reaping = reapOrphans()
-        defer { reaping.cancel() }
+        defer { reaping?.cancel() }
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
         do {
@@ -212,8 +212,9 @@ struct ServeCommand: AsyncParsableCommand {
 
     /// Process 1 of a container becomes the parent of every orphaned process, and must reap it. All
     /// other children are workers.
-    private func reapOrphans() -> Task<Void, Never> {
-        Task {
+    private func reapOrphans() -> Task<Void, Never>? {
+        guard getpid() == 1 else { return nil }
+        return Task {
             while (try? await Task.sleep(for: .seconds(1))) != nil {
                 OwnProcesses.shared.reapOrphans()
             }
@@ -228,9 +229,6 @@ struct ServeCommand: AsyncParsableCommand {
             if failure.isDamage {
                 printError("see 'weir state --help' for how to save the intact part")
             }
-            throw ExitCode(EXIT_FAILURE)
-        } catch let failure as SecuritySettings.Failure {
-            printError("\(failure.description)")
             throw ExitCode(EXIT_FAILURE)
         } catch {
             printError("\(error)")

@@ -8,6 +8,11 @@ struct ShadowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shadow",
         abstract: "Manages shadows, which receive copies of an endpoint's requests.",
+        discussion: """
+            Examples:
+              weir shadow set greeter greeter-v3=10%
+              weir shadow report greeter
+            """,
         subcommands: [List.self, Set.self, Compare.self, Report.self, Reset.self])
 
     struct List: AsyncParsableCommand {
@@ -25,7 +30,9 @@ struct ShadowCommand: ParsableCommand {
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            try options.show(try await ShadowCommand.endpoint(endpoint, options), ShadowText.list)
+            try options.show(try await ShadowCommand.endpoint(endpoint, options)) {
+                ShadowText.list($0, screen: .current)
+            }
         }
     }
 
@@ -86,7 +93,8 @@ struct ShadowCommand: ParsableCommand {
             if givesOptions { request.options = applied(to: try await currentOptions()) }
             let reply = try await options.call { try await $0.shadowTraffic(request, $1) }
             try options.show(reply) {
-                ShadowText.list($0) + (change.dryRun ? "\n(nothing has changed)" : "")
+                ShadowText.list($0, screen: .current)
+                    + change.remark
             }
         }
 
@@ -176,7 +184,8 @@ struct ShadowCommand: ParsableCommand {
                 note: change.note)
             let reply = try await options.call { try await $0.setShadowComparison(request, $1) }
             try options.show(reply) {
-                ShadowText.list($0) + (change.dryRun ? "\n(nothing has changed)" : "")
+                ShadowText.list($0, screen: .current)
+                    + change.remark
             }
         }
     }
@@ -231,8 +240,9 @@ struct ShadowCommand: ParsableCommand {
                 try Output.print(
                     json: AdminOptions.json(reply, indent: watching.watch ? 0 : 2))
             } else {
-                let pairs = samples ? ShadowText.samples(reply) : ""
-                let page = ShadowText.page(reply) + (pairs.isEmpty ? "" : "\n\n" + pairs)
+                let pairs = samples ? ShadowText.samples(reply, screen: .current) : ""
+                let page =
+                    ShadowText.page(reply, screen: .current) + (pairs.isEmpty ? "" : "\n\n" + pairs)
                 try watching.watch
                     ? Style.draw(page, again: "every \(watching.interval) s") : Output.print(page)
             }

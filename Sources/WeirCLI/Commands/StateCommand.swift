@@ -15,6 +15,10 @@ struct StateCommand: ParsableCommand {
             The other commands open the store itself: stop a server that uses an SQLite store \
             first, except for a backup. Exit code 1 means that the stored state is damaged, or \
             that revisions are missing.
+
+            Examples:
+              weir state check
+              weir state backup /backup/weir.db
             """,
         subcommands: [
             Check.self, Export.self, Import.self, Backup.self, Adopt.self, Restore.self,

@@ -78,7 +78,7 @@ struct TapCommand: AsyncParsableCommand {
             revealSecrets: revealSecrets)
         await options.noteOtherServers("calls of the endpoint", "weir tap \(endpoint)")
         let end = seconds.map { ContinuousClock.now + .seconds($0) }
-        var lines = CallText.Lines()
+        var lines = CallText.Lines(columns: Screen.current.columns)
         var shown: Int32 = 0
         try await options.following { client, received in
             let timeout = end.map { max(.milliseconds(1), $0 - .now) }
@@ -152,7 +152,7 @@ struct TraceCommand: AsyncParsableCommand {
         }
         if reply.calls.isEmpty { printError("the server has no call of the trace \(id)") }
         if options.json || !reply.calls.isEmpty {
-            try options.show(reply) { CallText.page($0.calls) }
+            try options.show(reply) { CallText.page($0.calls, columns: Screen.current.columns) }
         }
         await options.noteOtherServers("calls of the trace", "weir trace \(id)")
         if reply.calls.isEmpty { throw ExitCode.failure }

@@ -6,6 +6,11 @@ internal import Weir
 struct TrafficCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "traffic", abstract: "Shows and sets how an endpoint splits its requests.",
+        discussion: """
+            Examples:
+              weir traffic show greeter
+              weir traffic set greeter greeter-v1=90% greeter-v2=10%
+            """,
         subcommands: [Show.self, Set.self, Confirm.self])
 
     struct Show: AsyncParsableCommand {
@@ -72,6 +77,12 @@ struct TrafficCommand: ParsableCommand {
         @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
+        func validate() throws {
+            guard revertAfter == nil || confirmWithin == nil else {
+                throw ValidationError("--for and --confirm-within exclude each other")
+            }
+        }
+
         func run() async throws {
             let request = Weir_Admin_V1_SetTrafficRequest(
                 endpoint: endpoint,
@@ -113,7 +124,7 @@ struct TrafficCommand: ParsableCommand {
                 endpoint: endpoint, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
             let reply = try await options.call { try await $0.confirmTraffic(request, $1) }
-            try options.show(reply) { TrafficCommand.table($0, screen: .current) }
+            try options.show(reply) { TrafficCommand.table($0, screen: .current) + change.remark }
         }
     }
 
@@ -142,7 +153,8 @@ struct TrafficCommand: ParsableCommand {
             ], separator: " ")
         let weights = head + "\n" + table.text(columns: screen.columns)
         guard let box = endpoint.timeBox else { return weights }
-        let before = box.before.map { "\($0.backend)=\($0.weight)" }.joined(separator: " ")
+        let before = box.before.map { "\($0.backend)=\(Style.weight($0.weight))" }.joined(
+            separator: " ")
         let unless = box.confirmable ? " unless confirmed" : ""
         return weights + "\n"
             + Style.yellow(

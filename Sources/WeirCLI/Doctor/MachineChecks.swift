@@ -81,6 +81,23 @@ enum MachineChecks {
     }
 
     /// - Parameters:
+    ///   - named: the place that --store names.
+    ///   - problem: why that store cannot be used; nil if it can.
+    ///   - server: the place of the server's state; nil if no server answers.
+    static func store(_ named: String, problem: String?, server: String?) -> Finding {
+        let subject = "--store"
+        if let problem { return .failure(subject, "\(named): \(problem)") }
+        // The server's working directory is unknown.
+        let isRelative = [named, server ?? ""].contains {
+            $0.hasPrefix("sqlite:") && !$0.hasPrefix("sqlite:/")
+        }
+        if let server, server != named, !isRelative {
+            return .warning(subject, "the server's state is in \(server), not in \(named)")
+        }
+        return .ok(subject, "\(named) can be used")
+    }
+
+    /// - Parameters:
     ///   - expiry: the end of the validity in seconds since 1970; nil if the file is not valid.
     ///   - now: seconds since 1970.
     static func certificate(_ file: String, expiry: Int64?, now: Double) -> Finding {

@@ -25,6 +25,13 @@ enum ServerChecks {
         case .permissionDenied:
             return .failure(
                 subject, "\(address): \(error.message); the role must be viewer or more")
+        case .unavailable where error.message.contains("may not use TLS"):
+            return .failure(
+                subject,
+                "\(address) answers without TLS: omit --admin-tls, --admin-tls-ca, "
+                    + "--admin-tls-cert and their variables (WEIR_ADMIN_TLS_...)")
+        case .unavailable where !hint(for: error).isEmpty:
+            return .failure(subject, "\(address): \(error.message)\(hint(for: error))")
         default:
             let port =
                 address.port == 8_000
@@ -34,6 +41,27 @@ enum ServerChecks {
                 "\(address) does not answer: \(error.message). Start a server with 'weir "
                     + "serve --demo', or set --admin or WEIR_ADMIN.\(port)")
         }
+    }
+
+    /// Judges an address at which a healthy server answers.
+    ///
+    /// - Parameter own: the data address of the server at the admin address; nil if unknown.
+    static func dataPort(_ address: Address, admin: Address, own: String?) -> Finding {
+        let subject = "data port"
+        guard address != admin else {
+            let port = own.map { ", which is \($0)" } ?? ""
+            return .failure(
+                subject,
+                "\(address) is the admin port: name the data port\(port), with --address or "
+                    + "WEIR_ADDRESS")
+        }
+        if let own, let port = (try? Address(own))?.port, port != address.port {
+            return .warning(
+                subject,
+                "\(address) serves, but the server at \(admin) serves data at \(own): without a "
+                    + "proxy between them, --address names another server")
+        }
+        return .ok(subject, "\(address) serves")
     }
 
     /// - Parameters:
@@ -94,10 +122,21 @@ enum ServerChecks {
         return findings
     }
 
-    static func backends(_ backends: [Weir_Admin_V1_Backend]) -> [Finding] {
+    /// - Parameter own: the data and the admin address of the server.
+    static func backends(
+        _ backends: [Weir_Admin_V1_Backend], own: [String] = []
+    ) -> [Finding] {
         var findings: [Finding] = []
         for backend in backends {
             let subject = "backend \(backend.name)"
+            if case .upstream(let upstream) = backend.kind,
+                let address = upstream.addresses.first(where: own.contains)
+            {
+                findings.append(
+                    .failure(subject, "its address \(address) is this Weir, not a server behind it")
+                )
+                continue
+            }
             let isUsed = !backend.endpoints.isEmpty
             if backend.status?.lease == .gone {
                 findings.append(.failure(subject, "its program is gone: start it again"))

@@ -48,9 +48,9 @@ struct Screen: Equatable {
             if isControl {
                 output.append(character)
                 if character == "m" { isControl = false }
-            } else if column < columns {
+            } else if column + character.columns <= columns {
                 output.append(character)
-                column += 1
+                column += character.columns
             }
         }
         return output
@@ -93,12 +93,13 @@ struct Screen: Equatable {
         let limit = columns.map { max(1, $0 - indent) } ?? .max
         let parts = words.flatMap { word -> [Substring] in
             var (parts, rest) = ([Substring](), word)
-            while rest.count > limit {
-                parts.append(rest.prefix(limit))
-                rest = rest.dropFirst(limit)
+            while rest.columns > limit {
+                let part = rest.prefix(columns: limit)
+                parts.append(rest.prefix(max(1, part.count)))
+                rest = rest.dropFirst(max(1, part.count))
             }
             return parts + [rest]
         }
-        return wrapped(parts.map { ("\($0)", $0.count) }, separator: " ", indent: indent)
+        return wrapped(parts.map { ("\($0)", $0.columns) }, separator: " ", indent: indent)
     }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <stdexcept>
 
 #include <pwd.h>
 #include <unistd.h>
@@ -21,6 +22,9 @@ namespace {
 // Seconds for each call of the admin service.
 constexpr std::chrono::seconds kAdminTimeout{10};
 
+// A year in seconds: later deadlines overflow the clock.
+constexpr double kMaxTimeout = 366.0 * 24 * 3600;
+
 std::string ThisUser() {
   const passwd* entry = getpwuid(geteuid());
   char host[256] = "";
@@ -31,6 +35,38 @@ std::string ThisUser() {
 template <typename Repeated>
 auto AsVector(const Repeated& repeated) {
   return std::vector<typename Repeated::value_type>(repeated.begin(), repeated.end());
+}
+
+// gRPC ends the process for other metadata.
+void Check(const char* what, const std::string& value) {
+  const bool printable =
+      std::all_of(value.begin(), value.end(), [](char character) { return character >= ' ' && character <= '~'; });
+  if (!printable || value.empty() || value.front() == ' ' || value.back() == ' ') {
+    throw std::invalid_argument(
+        std::string("invalid ") + what + ": metadata allows only printable ASCII without spaces at the ends; use "
+        "its hash or base64");
+  }
+}
+
+void CheckName(const std::string& name) {
+  const bool valid = std::all_of(name.begin(), name.end(), [](char character) {
+    return (character >= 'a' && character <= 'z') || (character >= '0' && character <= '9') || character == '-' ||
+           character == '_' || character == '.';
+  });
+  if (!valid || name.empty()) {
+    throw std::invalid_argument("invalid name of metadata: use the characters a-z 0-9 - _ .");
+  }
+}
+
+void AddMetadata(grpc::ClientContext& context, const std::string& name, const std::string& value) {
+  CheckName(name);
+  const bool binary = name.size() > 4 && name.compare(name.size() - 4, 4, "-bin") == 0;
+  if (!binary && !value.empty()) Check("value of metadata", value);
+  context.AddMetadata(name, value);
+}
+
+bool IsLoopback(const std::string& address) {
+  return address.rfind("127.", 0) == 0 || address.rfind("localhost:", 0) == 0 || address.rfind("[::1]:", 0) == 0;
 }
 
 // The data address of the server, as reachable from here.
@@ -50,6 +86,7 @@ std::string DataAddress(const pb::ListInstancesResponse& reply, const std::strin
 }  // namespace
 
 void SetShardKey(grpc::ClientContext& context, const std::string& key) {
+  Check("shard key", key);
   context.AddMetadata(kShardKeyHeader, key);
 }
 
@@ -110,14 +147,14 @@ Handle::Handle(std::shared_ptr<grpc::Channel> channel, std::string endpoint)
 
 Response Handle::Call(const std::string& body, const CallOptions& options) const {
   grpc::ClientContext context;
-  context.AddMetadata(kEndpointHeader, endpoint_);
+  AddMetadata(context, kEndpointHeader, endpoint_);
   if (!options.shard_key.empty()) SetShardKey(context, options.shard_key);
-  for (const auto& [name, value] : options.metadata) context.AddMetadata(name, value);
+  for (const auto& [name, value] : options.metadata) AddMetadata(context, name, value);
   if (options.timeout > 0) {
     context.set_deadline(
         std::chrono::system_clock::now()
         + std::chrono::duration_cast<std::chrono::system_clock::duration>(
-            std::chrono::duration<double>(options.timeout)));
+            std::chrono::duration<double>(std::min(options.timeout, kMaxTimeout))));
   }
   v1::CallRequest request;
   request.set_payload(body);
@@ -135,7 +172,14 @@ Response Handle::Call(const std::string& body, const CallOptions& options) const
 Client Client::Connect(const std::string& address, const ConnectOptions& options) {
   const auto credentials =
       options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
+  if (!options.token.empty()) {
+    Check("token", options.token);
+    if (options.credentials == nullptr && !IsLoopback(address)) {
+      throw std::invalid_argument("sending a token to " + address + " requires credentials");
+    }
+  }
   Client client;
+  client.token_ = options.token;
   client.author_ = options.author.empty() ? ThisUser() : options.author;
   client.admin_ = pb::Admin::NewStub(grpc::CreateChannel(address, credentials));
   client.data_address_ = options.data_address;
@@ -143,8 +187,13 @@ Client Client::Connect(const std::string& address, const ConnectOptions& options
     client.data_address_ =
         DataAddress(client.Call(&pb::Admin::Stub::ListInstances, pb::ListInstancesRequest()), address);
   }
-  client.data_ = grpc::CreateChannel(client.data_address_, credentials);
+  client.data_ = grpc::CreateChannel(
+      client.data_address_, options.data_credentials != nullptr ? options.data_credentials : credentials);
   return client;
+}
+
+void Client::SendToken(grpc::ClientContext& context) const {
+  if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
 }
 
 template <typename Request>
@@ -160,6 +209,7 @@ Reply Client::Call(
     grpc::Status (pb::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
     const Request& request) {
   grpc::ClientContext context;
+  SendToken(context);
   context.set_deadline(std::chrono::system_clock::now() + kAdminTimeout);
   Reply reply;
   const grpc::Status status = ((*admin_).*method)(&context, request, &reply);
@@ -304,6 +354,7 @@ std::vector<pb::Rollout> Client::ListRollouts() {
 void Client::WatchRollout(
     const std::string& endpoint, const std::function<bool(const pb::Rollout&)>& receive) {
   grpc::ClientContext context;
+  SendToken(context);
   pb::WatchRolloutRequest request;
   request.set_endpoint(endpoint);
   const auto stream = admin_->WatchRollout(&context, request);
@@ -336,11 +387,12 @@ pb::Rollout Client::PromoteRollout(const std::string& endpoint, const ChangeOpti
   return Change(&pb::Admin::Stub::PromoteRollout, endpoint, options);
 }
 
-pb::Rollout Client::AbortRollout(const std::string& endpoint, bool immediate, const ChangeOptions& options) {
+pb::Rollout Client::AbortRollout(const std::string& endpoint, Abort weights, const ChangeOptions& options) {
   pb::AbortRolloutRequest request;
   Fill(options, request);
   request.set_endpoint(endpoint);
-  request.set_immediate(immediate);
+  request.set_immediate(weights == Abort::kImmediate);
+  request.set_keep_weights(weights == Abort::kKeepWeights);
   return Call(&pb::Admin::Stub::AbortRollout, request);
 }
 

@@ -26,6 +26,17 @@ static int passed = 0;
     ++passed;                                                                     \
   } while (false)
 
+// Whether a call rejects its arguments.
+template <typename Body>
+static bool Throws(Body body) {
+  try {
+    body();
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
+
 static weir::Error Refusal(const std::function<void()>& call) {
   try {
     call();
@@ -41,6 +52,22 @@ static void Administration(weir::Client& client) {
   auto error = Refusal([&] { client.CreateBackend("cpp-upstream", {"127.0.0.1:1"}); });
   CHECK(error.code() == grpc::StatusCode::ALREADY_EXISTS && error.field() == "backend.name");
   client.DeleteBackend("cpp-upstream");
+  for (const char* key : {"", " a", "a ", "a\n", "\xc3\xbc", "\x7f"}) {
+    grpc::ClientContext context;
+    CHECK(Throws([&] { weir::SetShardKey(context, key); }));
+  }
+  const weir::Handle handle(client.data(), "dynamic");
+  for (const auto& [name, value] : std::map<std::string, std::string>{
+           {"a", "line\nend"}, {"A", "upper"}, {"a b", "space"}, {"", "empty"}, {":path", "/x"}}) {
+    weir::CallOptions call;
+    call.metadata = {{name, value}};
+    CHECK(Throws([&] { handle.Call("{}", call); }));
+  }
+  weir::ConnectOptions remote;
+  remote.token = "secret";
+  CHECK(Throws([&] { weir::Client::Connect("192.0.2.1:8001", remote); }));
+  remote.token = "a\nb";
+  CHECK(Throws([&] { weir::Client::Connect("127.0.0.1:1", remote); }));
   for (const auto& backend : client.ListBackends()) CHECK(backend.name() != "cpp-upstream");
   error = Refusal([&] { client.CreateEndpoint("cpp-bad", "no route", "dynamic"); });
   CHECK(error.code() == grpc::StatusCode::INVALID_ARGUMENT && error.field() == "route");
@@ -161,7 +188,7 @@ static void Rollouts(weir::Client& client) {
   CHECK(client.AdvanceRollout("cpp").step() == 1);
   CHECK(client.ListRollouts().at(0).endpoint() == "cpp");
   client.WatchRollout("cpp", [](const auto& rollout) { return rollout.step() != 1; });
-  client.AbortRollout("cpp", true);
+  client.AbortRollout("cpp", weir::Abort::kImmediate);
   client.WatchRollout("cpp", [&](const auto& rollout) {
     CHECK(rollout.phase() == weir::admin::v1::ROLLOUT_PHASE_ABORTED);
     return true;
@@ -169,6 +196,10 @@ static void Rollouts(weir::Client& client) {
   CHECK(client.GetRollout("cpp").phase() == weir::admin::v1::ROLLOUT_PHASE_ABORTED);
   client.StartRollout("cpp", plan);
   CHECK(client.PromoteRollout("cpp").phase() == weir::admin::v1::ROLLOUT_PHASE_SUCCEEDED);
+  client.SetTraffic("cpp", {{"dynamic", 1}});
+  client.StartRollout("cpp", plan);
+  client.AbortRollout("cpp", weir::Abort::kKeepWeights);
+  CHECK(client.GetEndpoint("cpp").weights_size() == 2);
   CHECK(Refusal([&] { client.WatchRollout("none", [](const auto&) { return true; }); }).code()
         == grpc::StatusCode::NOT_FOUND);
 }

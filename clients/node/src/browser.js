@@ -5,7 +5,9 @@
 //   const reply = await client.call("my.Model/Predict", { n: 1 }, { shardKey: "user-7" });
 //   for await (const message of client.stream("my.Model/Watch", { n: 1 })) show(message);
 
+import { Envelopes } from "./envelopes.js";
 import { WeirError } from "./errors.js";
+import { toJSON } from "./json.js";
 import { BACKEND, SHARD_KEY, checkedKey } from "./keys.js";
 
 export { AffinityMap } from "./affinity.js";
@@ -40,7 +42,7 @@ export class WebClient {
 
   /** Like `call`; returns the reply, the backend that answered, and the header fields. */
   async response(method, request = {}, options = {}) {
-    const response = await this.#fetch(method, "application/json", JSON.stringify(request), options);
+    const response = await this.#fetch(method, "application/json", toJSON(request), options);
     const body = await this.#read(response.text(), options);
     if (!response.ok) throw await refusal(response, body);
     return { message: parse(body), backend: response.headers.get(BACKEND) ?? undefined, headers: response.headers };
@@ -128,45 +130,9 @@ function parse(text) {
 
 /** A message with its prefix: a flag and the length. */
 function envelope(message) {
-  const payload = new TextEncoder().encode(JSON.stringify(message));
+  const payload = new TextEncoder().encode(toJSON(message));
   const bytes = new Uint8Array(5 + payload.length);
   new DataView(bytes.buffer).setUint32(1, payload.length);
   bytes.set(payload, 5);
   return bytes;
-}
-
-/** Splits the body of a response into envelopes, however it arrives. */
-class Envelopes {
-  #chunks = [];
-  #length = 0;
-  /** The bytes that the next envelope needs. Chunks are joined once for each envelope. */
-  #needed = 5;
-
-  /** The envelopes that a chunk completes. */
-  *add(chunk) {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
-    while (this.#length >= this.#needed) {
-      const bytes = this.#joined();
-      this.#needed = 5 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
-      if (this.#length < this.#needed) return;
-      const found = { flag: bytes[0], payload: bytes.subarray(5, this.#needed) };
-      this.#chunks = [bytes.subarray(this.#needed)];
-      this.#length -= this.#needed;
-      this.#needed = 5;
-      yield found;
-    }
-  }
-
-  #joined() {
-    if (this.#chunks.length === 1) return this.#chunks[0];
-    const bytes = new Uint8Array(this.#length);
-    let offset = 0;
-    for (const chunk of this.#chunks) {
-      bytes.set(chunk, offset);
-      offset += chunk.length;
-    }
-    this.#chunks = [bytes];
-    return bytes;
-  }
 }

@@ -24,7 +24,7 @@ export class WeirError extends Error {
   static fromTrailers(trailers) {
     const code = Number(trailers["grpc-status"] ?? 2);
     if (code === 0) return undefined;
-    const message = decodeURIComponent(trailers["grpc-message"] ?? "");
+    const message = percentDecoded(trailers["grpc-message"] ?? "");
     const packed = trailers["grpc-status-details-bin"];
     const status = packed ? base64(packed) : EMPTY;
     const details = fields(status, 3).map((any) => {
@@ -45,7 +45,18 @@ export class WeirError extends Error {
 
 const EMPTY = new Uint8Array(0);
 
-const base64 = (packed) => Uint8Array.from(atob(packed.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+/** The bytes of a text in base64; empty for other texts, which any backend can send. */
+function base64(packed) {
+  try {
+    return Uint8Array.from(atob(packed.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  } catch {
+    return EMPTY;
+  }
+}
+
+/** The text of a `grpc-message`, in which a percent sign without two digits stands for itself. */
+const percentDecoded = (message) => message.replace(/(?:%[0-9a-fA-F]{2})+/g, (run) =>
+  new TextDecoder().decode(Uint8Array.from(run.slice(1).split("%"), (digits) => parseInt(digits, 16))));
 
 /** Field, reason and metadata of the details of a `google.rpc.Status`. */
 function readDetails(details) {

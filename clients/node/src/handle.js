@@ -1,4 +1,5 @@
 import { WeirError } from "./errors.js";
+import { toJSON } from "./json.js";
 import { BACKEND, ENDPOINT, SHARD_KEY, checkedKey, currentShardKey } from "./metadata.js";
 import { asWeirError } from "./transport.js";
 
@@ -20,9 +21,12 @@ export class Response {
 }
 
 function encode(data) {
-  if (Buffer.isBuffer(data) || data instanceof Uint8Array) return [Buffer.from(data), "application/octet-stream"];
+  if (ArrayBuffer.isView(data)) {
+    return [Buffer.from(data.buffer, data.byteOffset, data.byteLength), "application/octet-stream"];
+  }
+  if (data instanceof ArrayBuffer) return [Buffer.from(data), "application/octet-stream"];
   if (typeof data === "string") return [Buffer.from(data), "text/plain; charset=utf-8"];
-  return [Buffer.from(JSON.stringify(data ?? null)), "application/json"];
+  return [Buffer.from(toJSON(data)), "application/json"];
 }
 
 /** Calls one endpoint by its name, without a `.proto`. `options` returns a handle with other options. */
@@ -82,7 +86,18 @@ export class Handle {
     const response = new Response(
       received[":status"], received["content-type"] ?? "", Buffer.concat(parts), received[BACKEND]);
     // Only an error has a `grpc-status`; a backend may return any HTTP status.
-    if ("grpc-status" in received) throw new WeirError(response.data.code, response.data.message);
+    if ("grpc-status" in received) throw errorOf(response);
     return response;
   }
+}
+
+/** The error of a response; a proxy between may have replaced its body. */
+function errorOf(response) {
+  try {
+    const { code, message } = response.data;
+    if (typeof code === "string") return new WeirError(code, String(message));
+  } catch {
+    // The body is not JSON.
+  }
+  return new WeirError("UNKNOWN", `the server answered with status ${response.status}`);
 }

@@ -1,5 +1,7 @@
 import http2 from "node:http2";
+import { Envelopes } from "./envelopes.js";
 import { WeirError } from "./errors.js";
+import { toJSON } from "./json.js";
 
 // Milliseconds for each call of the admin service.
 const ADMIN_TIMEOUT = 10_000;
@@ -10,6 +12,7 @@ export class Connection {
   #session;
   #tls;
   #token;
+  #isClosed = false;
 
   /**
    * @param {{ tls?: import("node:tls").SecureContextOptions, token?: string }} options
@@ -25,6 +28,7 @@ export class Connection {
   }
 
   #open() {
+    if (this.#isClosed) throw new WeirError("FAILED_PRECONDITION", "the client is closed: connect again");
     if (!this.#session || this.#session.closed || this.#session.destroyed) {
       const session = this.#tls
         ? http2.connect(`https://${this.#address}`, this.#tls)
@@ -66,6 +70,7 @@ export class Connection {
   }
 
   close() {
+    this.#isClosed = true;
     this.#session?.close();
   }
 }
@@ -91,7 +96,7 @@ function frame(message) {
 export async function* call(connection, method, request, options = {}) {
   const stream = connection.request(
     { ":path": `/weir.admin.v1.Admin/${method}`, "content-type": "application/grpc+json", te: "trailers" },
-    frame(Buffer.from(JSON.stringify(request))),
+    frame(Buffer.from(toJSON(request))),
     options,
   );
   let trailers;
@@ -101,15 +106,11 @@ export async function* call(connection, method, request, options = {}) {
   stream.on("trailers", (headers) => {
     trailers = headers;
   });
-  let buffer = Buffer.alloc(0);
+  const envelopes = new Envelopes();
+  const decoder = new TextDecoder();
   try {
     for await (const chunk of stream) {
-      buffer = Buffer.concat([buffer, chunk]);
-      while (buffer.length >= 5 && buffer.length >= 5 + buffer.readUInt32BE(1)) {
-        const end = 5 + buffer.readUInt32BE(1);
-        yield JSON.parse(buffer.toString("utf8", 5, end));
-        buffer = buffer.subarray(end);
-      }
+      for (const { payload } of envelopes.add(chunk)) yield JSON.parse(decoder.decode(payload));
     }
   } catch (error) {
     throw asWeirError(error);

@@ -4,6 +4,9 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { Envelopes } from "../src/envelopes.js";
+import { WeirError } from "../src/errors.js";
+import { toJSON } from "../src/json.js";
 import { AffinityMap, SHARD_KEY, connect, shardKeyInterceptor, withShardKey } from "../src/index.js";
 
 const HALF = { dynamic: 0.5, "dynamic-2": 0.5 };
@@ -197,4 +200,52 @@ test("the published vectors", async () => {
     }
   }
   assert.ok(checked > 20);
+});
+
+test("errors of any backend are errors of the client", () => {
+  for (const [message, expected] of [
+    ["100% full", "100% full"], ["%", "%"], ["%zz%41", "%zzA"], ["%C3%BC", "ü"], ["%C3", "\ufffd"], ["", ""],
+  ]) {
+    const error = WeirError.fromTrailers({ "grpc-status": "5", "grpc-message": message });
+    assert.deepEqual([error.code, error.message], ["NOT_FOUND", expected]);
+  }
+  for (const packed of ["!", "====", "Gv8=", "GgIK/w==", "GgL/"]) {
+    const error = WeirError.fromTrailers({ "grpc-status": "99", "grpc-status-details-bin": packed });
+    assert.deepEqual([error.code, error.field, error.reason], ["UNKNOWN", undefined, undefined]);
+  }
+});
+
+test("envelopes arrive in any parts", () => {
+  const bytes = Uint8Array.from([0, 0, 0, 0, 2, 7, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 9]);
+  for (let size = 1; size <= bytes.length; size++) {
+    const envelopes = new Envelopes();
+    const found = [];
+    for (let start = 0; start < bytes.length; start += size) {
+      for (const { flag, payload } of envelopes.add(bytes.subarray(start, start + size))) found.push([flag, ...payload]);
+    }
+    assert.deepEqual(found, [[0, 7, 8], [1], [0, 9]]);
+  }
+});
+
+test("a closed client says so", options, async () => {
+  const closed = await connect(address);
+  const handle = closed.getHandle("node");
+  closed.close();
+  await refused(closed.listBackends(), { code: "FAILED_PRECONDITION" });
+  await refused(handle.call(1), { code: "FAILED_PRECONDITION" });
+});
+
+test("values that JSON would change are refused", options, async () => {
+  for (const value of [NaN, [Infinity], { a: -Infinity }, new Map([["a", 1]]), { a: new Set() }, () => 1, Symbol("a"),
+    { a: new Float32Array(1) }, { a: new ArrayBuffer(1) }]) {
+    assert.throws(() => toJSON(value), TypeError);
+    await assert.rejects(client.getHandle("node").call(value), TypeError);
+  }
+  await assert.rejects(client.setTraffic("node", { dynamic: NaN }), TypeError);
+  assert.deepEqual([toJSON(undefined), toJSON({ a: undefined, b: [1] })], ["null", '{"b":[1]}']);
+  const echo = client.getHandle("node");
+  for (const bytes of [new Uint8Array([1, 2]), new Uint16Array([513]), new Uint8Array([1, 2]).buffer]) {
+    // The backend returns the request: its first field is the payload.
+    assert.ok(Buffer.from(await echo.call(bytes)).includes(Buffer.from([10, 2, 1, 2])));
+  }
 });

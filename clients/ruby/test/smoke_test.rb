@@ -168,4 +168,22 @@ class SmokeTest < Minitest::Test
     assert_operator checked, :>, 20
     assert_raises(ArgumentError) { Weir::AffinityMap.new(Weir::Admin::V1::Endpoint.new(name: 'x')) }
   end
+
+  def test_inspect_hides_the_token
+    token = 'a-token-of-an-operator'
+    client = Weir.connect(ENV.fetch('WEIR_ADMIN'), token: token)
+    [client, client.admin].each { |object| refute_includes object.inspect, token }
+    refute_includes assert_raises(NoMethodError) { client.none }.message, token
+  end
+
+  def test_errors_of_any_backend
+    info = Google::Rpc::ErrorInfo.new(reason: 'REVISION_CONFLICT')
+    details = Google::Rpc::Status.new(details: [Google::Protobuf::Any.pack(info)]).to_proto
+    { details => Weir::RevisionConflict, "\xff".b => Weir::Aborted, '' => Weir::Aborted }.each do |packed, kind|
+      error = assert_raises(kind) do
+        Weir.translating { raise GRPC::Aborted.new('failed', 'grpc-status-details-bin' => packed) }
+      end
+      assert_instance_of kind, error
+    end
+  end
 end

@@ -31,7 +31,8 @@ inline constexpr char kBackendHeader[] = "x-serve-backend";
 inline constexpr char kShadowHeader[] = "x-serve-shadow";
 
 // Sets the shard key of a call of any stub; Weir routes the same key to the same backend. The key
-// may be any printable ASCII text. Call it before the call starts.
+// may be any printable ASCII text without spaces at its ends; throws std::invalid_argument for
+// others, because gRPC would end the process. Call it before the call starts.
 void SetShardKey(grpc::ClientContext& context, const std::string& key);
 
 // The backend that answered; empty if the server does not report it. Call it after the call has
@@ -113,7 +114,7 @@ struct CallOptions {
   // The URL-encoded query, which the backend receives like that of an HTTP request.
   std::string query;
   std::map<std::string, std::string> metadata;
-  // Seconds until DEADLINE_EXCEEDED; 0 for never.
+  // Seconds until DEADLINE_EXCEEDED; 0 for never, and at most a year.
   double timeout = 0;
 };
 
@@ -122,7 +123,8 @@ class Handle {
  public:
   Handle(std::shared_ptr<grpc::Channel> channel, std::string endpoint);
 
-  // Sends a body and returns the response. Throws Error.
+  // Sends a body and returns the response. Throws Error, and std::invalid_argument for metadata that
+  // is not printable ASCII, or for a name that gRPC does not allow.
   Response Call(const std::string& body, const CallOptions& options = {}) const;
 
  private:
@@ -134,13 +136,22 @@ class Handle {
 // with those of its step.
 enum class Resume { kUnchanged, kAdopt, kRestore };
 
+// How an aborted rollout leaves the weights: back to those before the rollout, by the ramp of the
+// plan or at once, or as they are.
+enum class Abort { kRamped, kImmediate, kKeepWeights };
+
 struct ConnectOptions {
   // The author of changes in the history; user@host if empty.
   std::string author;
   // The data address, if it differs from the one that the server reports.
   std::string data_address;
-  // Plaintext unless set.
+  // For both ports; plaintext unless set.
   std::shared_ptr<grpc::ChannelCredentials> credentials;
+  // For the data port, if they differ.
+  std::shared_ptr<grpc::ChannelCredentials> data_credentials;
+  // Sent with each call of this client to the admin port, and never to the data port, whose backends
+  // would see it. Requires credentials, except at a loopback address.
+  std::string token;
 };
 
 // A client of a running Weir. Thread-safe. All calls throw Error.
@@ -149,7 +160,8 @@ class Client {
   // Connects to the admin port at host:port.
   static Client Connect(const std::string& address, const ConnectOptions& options = {});
 
-  // The stub of the whole admin service, for RPCs without a method here.
+  // The stub of the whole admin service, for RPCs without a method here. They do not send the token:
+  // context.AddMetadata("authorization", "Bearer " + token).
   admin::v1::Admin::Stub& admin() { return *admin_; }
   // The connection to the data port, for existing stubs.
   std::shared_ptr<grpc::Channel> data() const { return data_; }
@@ -204,9 +216,8 @@ class Client {
   admin::v1::Rollout AdvanceRollout(const std::string& endpoint, const ChangeOptions& options = {});
   // Routes all requests to the candidate at once.
   admin::v1::Rollout PromoteRollout(const std::string& endpoint, const ChangeOptions& options = {});
-  // Returns to the weights before the rollout; `immediate` skips the ramp of the plan.
   admin::v1::Rollout AbortRollout(
-      const std::string& endpoint, bool immediate = false, const ChangeOptions& options = {});
+      const std::string& endpoint, Abort weights = Abort::kRamped, const ChangeOptions& options = {});
 
   // The backend of a call by name, and the reason; an empty key counts as no key. AffinityMap
   // computes it locally.
@@ -229,6 +240,7 @@ class Client {
  private:
   Client() = default;
 
+  void SendToken(grpc::ClientContext& context) const;
   template <typename Request>
   void Fill(const ChangeOptions& options, Request& request) const;
   template <typename Request, typename Reply>
@@ -242,6 +254,7 @@ class Client {
       const std::string& endpoint, const ChangeOptions& options);
 
   std::string author_;
+  std::string token_;
   std::string data_address_;
   std::shared_ptr<admin::v1::Admin::Stub> admin_;
   std::shared_ptr<grpc::Channel> data_;

@@ -13,10 +13,10 @@ from weir.affinity import AffinityMap, Owner
 from weir.client import Client, connect
 from weir.config import BackendConfig, ConfigError, accept_batch
 from weir.errors import (
-    AlreadyExists, BackendFailed, BackendInUse, Cancelled, ClientClosed, DeadlineExceeded,
-    FailedPrecondition, InvalidArgument, InvalidRoute, InvalidTraffic, NotFound, PermissionDenied,
-    ResourceExhausted, RevisionConflict, RevisionNotKept, Unauthenticated, Unavailable,
-    Unimplemented, WeirError,
+    Aborted, AlreadyExists, BackendFailed, BackendInUse, Cancelled, ClientClosed,
+    DeadlineExceeded, FailedPrecondition, InvalidArgument, InvalidRoute, InvalidTraffic, NotFound,
+    OutOfRange, PermissionDenied, ResourceExhausted, RevisionConflict, RevisionNotKept,
+    Unauthenticated, Unavailable, Unimplemented, WeirError,
 )
 from weir.handle import Handle, Result
 from weir.metadata import ShardKeyInterceptor, aio_interceptors, intercept, shard_key
@@ -32,15 +32,16 @@ from weir.types import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "AffinityMap", "AlreadyExists", "Backend", "BackendConfig", "BackendFailed", "BackendInUse",
-    "BackendStats", "Cancelled", "Change", "Client", "ClientClosed", "ConfigError", "CorsPolicy",
-    "DeadlineExceeded", "EncodingError", "Endpoint", "EndpointStats", "Explanation",
-    "FailedPrecondition", "FieldDifference", "Freeze", "Handle", "Headers", "HttpShardKey",
-    "Instance", "InvalidArgument", "InvalidRoute", "InvalidTraffic", "Latency", "MultiDict",
-    "NotFound", "ObjectChange", "Owner", "PermissionDenied", "Replica", "Request",
-    "ResourceExhausted", "Response", "Result", "Revision", "RevisionConflict", "RevisionNotKept",
-    "Rollout", "RolloutGate", "RolloutPlan", "RolloutStart", "ShadowComparison", "ShadowReport",
-    "ShardKeyInterceptor", "StateChange", "Stats", "TrafficChange", "Unauthenticated",
-    "Unavailable", "Unimplemented", "WeirError", "accept_batch", "aio", "aio_interceptors",
-    "connect", "intercept", "ray", "serve", "shard_key",
+    "Aborted", "AffinityMap", "AlreadyExists", "Backend", "BackendConfig", "BackendFailed",
+    "BackendInUse", "BackendStats", "Cancelled", "Change", "Client", "ClientClosed",
+    "ConfigError", "CorsPolicy", "DeadlineExceeded", "EncodingError", "Endpoint",
+    "EndpointStats", "Explanation", "FailedPrecondition", "FieldDifference", "Freeze", "Handle",
+    "Headers", "HttpShardKey", "Instance", "InvalidArgument", "InvalidRoute", "InvalidTraffic",
+    "Latency", "MultiDict", "NotFound", "ObjectChange", "OutOfRange", "Owner",
+    "PermissionDenied", "Replica", "Request", "ResourceExhausted", "Response", "Result",
+    "Revision", "RevisionConflict", "RevisionNotKept", "Rollout", "RolloutGate", "RolloutPlan",
+    "RolloutStart", "ShadowComparison", "ShadowReport", "ShardKeyInterceptor", "StateChange",
+    "Stats", "TrafficChange", "Unauthenticated", "Unavailable", "Unimplemented", "WeirError",
+    "accept_batch", "aio", "aio_interceptors", "connect", "intercept", "ray", "serve",
+    "shard_key",
 ]

@@ -59,7 +59,9 @@ def weights(value: Any) -> Mapping[str, float]:
     for backend, weight in of_kind("traffic", value, Mapping, valid).items():
         real = _real(weight)
         if not isinstance(backend, str) or real is None:
-            raise ValueError(f"invalid traffic {value!r}: use {valid}")
+            raise ValueError(
+                f"invalid traffic: the weight {weight!r} of backend {backend!r} is not a number; "
+                f"use {valid}")
         reals[backend] = real
     return reals
 

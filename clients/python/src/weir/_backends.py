@@ -12,6 +12,7 @@ from typing import (
     TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence, Tuple, TypeVar, Union,
 )
 
+from weir import _arguments as arguments
 from weir import _operations as operations
 from weir import config as configuration
 from weir import errors, payload, ray_options, serving, types
@@ -34,6 +35,9 @@ _TRIES = 3
 # Set when the program gets SIGTERM: it may be started again, so that its backends remain.
 was_terminated = threading.Event()
 
+# The longest `start_timeout` in seconds, which is that of the server.
+_LONGEST_START = 3_600
+
 # An address for checks, at which no server answers.
 _NO_ADDRESS = "127.0.0.1:1"
 
@@ -52,6 +56,7 @@ class Backends:
     if TYPE_CHECKING:
         def _check_open(self) -> None: ...
         def _server_of(self, name: str) -> "Optional[Backends]": ...
+        def _take_endpoints(self, owner: "Backends", backend: str) -> None: ...
         def _run(self, operation: Operation[T]) -> T: ...
         def _change_options(
             self, expected_revision: Optional[int], validate_only: bool, comment: str
@@ -85,14 +90,14 @@ class Backends:
         - a class or function: this process serves it until the client is closed. `init_args` are
           the arguments of the class's constructor; calls receive a `weir.Request`.
         - an import path, `"module:Class"`: Weir runs it in worker processes, with this Python, in
-          `working_directory` (default: the current one), with `environment` added to Weir's.
-          `init_args` must have a JSON form.
+          `working_directory` (default: the current one), with `environment` added to Weir's, and
+          with `init_args` that have a JSON form.
         - a list of addresses, `["host:port"]`: gRPC servers that Weir does not start.
 
         `replicas` is the number of instances or processes (default: 1), `max_concurrent_queries`
         the limit of concurrent requests of each; further requests wait in Weir. Without it, the
-        limit is 1, or 100 for coroutine functions, and further requests wait in the replica. Both
-        can also be in `config`, a dictionary or a `weir.BackendConfig`.
+        limit is 1, or 100 for coroutine functions, and 1000 further requests wait in the replica;
+        more get ResourceExhausted. Both can also be in `config`, a dictionary or BackendConfig.
 
         With `processes`, each replica of a class or function is a process, which the program starts
         again when it ends, and which ends with the program. The code is pickled, with cloudpickle
@@ -105,8 +110,7 @@ class Backends:
 
         Returns when the backend is ready. Raises Unavailable with the reason, and deletes the
         backend, if it is not ready within `start_timeout` seconds or its processes have ended three
-        times. Does not wait for a list of addresses. The time limit does not apply to a constructor
-        that runs in this process.
+        times. Does not wait for addresses. A constructor in this process has no time limit.
         """
         settings = _merged(config, replicas, max_concurrent_queries)
         payload.checked_serializer(serializer)
@@ -114,6 +118,7 @@ class Backends:
             raise ValueError(
                 "processes applies to a class or function; an import path always has processes")
         ray_options.check(ray_actor_options)
+        arguments.number("start_timeout", start_timeout, 0, _LONGEST_START)
         options = self._change_options(expected_revision, validate_only, comment)
         request = _Creation(self, name, options, replace, exist_ok)
         if isinstance(target, str):
@@ -205,7 +210,8 @@ class Backends:
             if self._lease is None:
                 self._lease = Lease(self.door, self.program)
             lease = self._lease
-        return lease.wait(self.timeout)
+        lease.wait(self.timeout)
+        return lease.message if lease.is_supported else None
 
     def _stop_local(self, name: str) -> None:
         local = self._local.pop(name)
@@ -213,7 +219,13 @@ class Backends:
             local.stop()
 
     def _own_host(self) -> str:
-        """The address at which Weir reaches this machine: the local one of the route to Weir."""
+        """The address at which Weir reaches this machine: the local one of the route to Weir.
+
+        $WEIR_SERVE_HOST replaces it, for example in a container.
+        """
+        given = os.environ.get("WEIR_SERVE_HOST")
+        if given:
+            return given
         host, _, port = self.address.rpartition(":")
         target = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
         with socket.socket(target[0], socket.SOCK_DGRAM) as probe:
@@ -298,11 +310,14 @@ class _Creation:
             return made
         previous = owner._local.pop(name) if owner else None
         client._local.put(name, local)
+        if owner is not None and owner is not client:
+            client._take_endpoints(owner, name)
         close_on_sigterm()
-        ready = self._ready(made, is_new, wait)
-        if previous is not None:
-            previous.stop()
-        return ready
+        try:
+            return self._ready(made, is_new, wait)
+        finally:
+            if previous is not None:
+                previous.stop()
 
     def _send(
         self, backend: pb.Backend, options: ChangeOptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, TypeVar
 
@@ -55,6 +56,10 @@ class Endpoints:
         An endpoint of this name is replaced with `replace`, which routes all its requests to
         `backend`, or kept unchanged with `exist_ok`; otherwise AlreadyExists is raised. Code that
         runs again with the same arguments, as a cell of a notebook, keeps its own endpoint.
+
+        `replace` with other properties than the backend deletes the endpoint and creates it: its
+        shadows, rate limit, comparison and assignment of shard keys are lost, and requests fail for
+        a moment.
         """
         if replace and exist_ok:
             raise ValueError(
@@ -73,7 +78,7 @@ class Endpoints:
             if replace:
                 return self._replace_endpoint(
                     existing, backend, route, accepted, cors, http_shard_key, options)
-            is_own = (route or "") == existing.route and (
+            is_own = _is_same(existing, route, accepted, cors, http_shard_key) and (
                 self._made_endpoint(name, backend)
                 or backend in existing.traffic and self._local.get(backend) is not None)
             if not exist_ok and not is_own:
@@ -91,18 +96,16 @@ class Endpoints:
         self, existing: types.Endpoint, backend: str, route: Optional[str], methods: List[str],
         cors: Optional[types.CorsPolicy], shard_key: types.HttpShardKey, options: ChangeOptions,
     ) -> types.Endpoint:
-        is_same = (route or "") == existing.route and sorted(methods) == list(existing.methods)
-        if is_same and cors == existing.cors and shard_key == existing.http_shard_key:
+        if _is_same(existing, route, methods, cors, shard_key):
             change = self._run(operations.set_traffic(
                 existing.name, {backend: 1.0}, None, None, False, False, options))
             return change.endpoint
-        # Checks the new route before the endpoint is deleted.
-        if (route or "") != existing.route:
-            self._run(operations.create_endpoint(
-                f"{existing.name}.new"[-128:], backend, route, methods, cors, shard_key,
-                options.trial()))
+        # Checks everything before the endpoint is deleted, whose route is taken until then.
+        checked = self._run(operations.create_endpoint(
+            f"{existing.name}.new"[-128:], backend,
+            None if route == existing.route else route, methods, cors, shard_key, options.trial()))
         if options.validate_only:
-            return existing
+            return dataclasses.replace(checked, name=existing.name, route=route or "")
         self._run(operations.delete_endpoint(existing.name, options))
         endpoint = self._run(
             operations.create_endpoint(
@@ -265,6 +268,15 @@ class Endpoints:
     def reset_shadow_report(self, endpoint: str, backend: str = "") -> None:
         """Resets the reports of an endpoint's shadows, or of one of them."""
         self._run(operations.reset_shadow_report(endpoint, backend))
+
+
+def _is_same(
+    existing: types.Endpoint, route: Optional[str], methods: List[str],
+    cors: Optional[types.CorsPolicy], shard_key: types.HttpShardKey,
+) -> bool:
+    """Whether an endpoint has these properties."""
+    return ((route or "") == existing.route and sorted(set(methods)) == list(existing.methods)
+            and cors == existing.cors and shard_key == existing.http_shard_key)
 
 
 def _methods(methods: Optional[Sequence[str]]) -> List[str]:

@@ -17,6 +17,7 @@ from typing import Any, Optional
 import grpc
 
 from weir import _operations as operations
+from weir import errors
 from weir._channels import Door
 from weir.admin.v1 import admin_pb2 as pb
 
@@ -27,6 +28,8 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
 _SETTLE_SECONDS = 0.05
+
+_REFUSALS = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
 
 # Finds a server that has disappeared without closing its connection.
 _KEEPALIVE = (
@@ -58,16 +61,29 @@ class Lease:
         # None until the first answer; False if the server has no leases.
         self._is_held: Optional[bool] = None
         self._is_supported = True
+        self._was_lost = False
         self._is_released = False
+        # Why the server does not permit leases. The client that asked learns it from `wait`.
+        self._refusal: Optional[errors.WeirError] = None
         self._call: Any = None
         threading.Thread(target=self._run, name="weir-lease", daemon=True).start()
 
-    def wait(self, seconds: float) -> Optional[pb.Lease]:
-        """Waits until the server has the lease; None if it does not support leases."""
+    @property
+    def is_supported(self) -> bool:
+        """Whether the server has leases, as far as is known."""
+        return self._is_supported
+
+    def wait(self, seconds: float) -> None:
+        """Waits at most some seconds until the server has the lease, or does not support leases.
+
+        Raises the error of a server that does not permit it.
+        """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._is_held or not self._is_supported or self._is_released, seconds)
-            return self.message if self._is_supported else None
+                lambda: self._is_held or not self._is_supported or self._is_released
+                or self._refusal is not None, seconds)
+            if self._refusal is not None:
+                raise self._refusal
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE
@@ -88,6 +104,12 @@ class Lease:
                     log.info("the server does not support leases")
                     self._end()
                     return
+                if error.code() in _REFUSALS:
+                    log.error("the server does not permit a lease: %s", error.details())
+                    with self._changed:
+                        self._is_held, self._refusal = False, errors.from_rpc(error)
+                        self._changed.notify_all()
+                    return
             except ValueError:
                 # The channel is closed.
                 return
@@ -98,6 +120,14 @@ class Lease:
 
     def _set_held(self, is_held: bool) -> None:
         with self._changed:
+            if self._is_held and not is_held and not self._is_released:
+                self._was_lost = True
+                log.warning(
+                    "the connection to Weir was lost; without it, Weir soon marks the backends of "
+                    "this program gone")
+            elif is_held and self._was_lost:
+                self._was_lost = False
+                log.warning("the connection to Weir is back")
             self._is_held = is_held
             self._changed.notify_all()
 

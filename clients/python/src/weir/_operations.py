@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequen
 
 from google.protobuf import json_format
 
-from weir import _arguments, types
+from weir import _arguments, errors, types
 from weir.admin.v1 import admin_pb2 as pb
 from weir.affinity import ShardKey
 from weir.config import BackendConfig, worker_options
@@ -188,6 +188,22 @@ def apply(
         raise ValueError(f"invalid configuration: {error}") from None
     request = pb.ApplyRequest(configuration=message, **options.fields())
     return Operation("Apply", request, pb.ApplyResponse, types.StateChange.of)
+
+
+def after_plan(plan: types.StateChange, options: ChangeOptions) -> ChangeOptions:
+    """The options that make exactly the planned change.
+
+    Raises FailedPrecondition if it would remove objects.
+    """
+    removed = [f"{one.kind} {one.name!r}" for one in plan.changes if one.action == "remove"]
+    if removed:
+        raise errors.FailedPrecondition(
+            f"nothing has changed: the configuration does not name {', '.join(removed)}; "
+            "prune=True removes them")
+    if options.expected_revision is not None or not plan.changes:
+        return options
+    # The revision of a plan is the one that it would create.
+    return replace(options, expected_revision=max(plan.revision, 1) - 1)
 
 
 def export(revision: int) -> Operation[Dict[str, Any]]:

@@ -298,11 +298,14 @@ class Client(Rollouts):
         return await self._run(operations.export(revision))
 
     async def apply(
-        self, configuration: Mapping[str, Any], *, expected_revision: Optional[int] = None,
-        validate_only: bool = False, comment: str = "",
+        self, configuration: Mapping[str, Any], *, prune: bool = False,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
     ) -> types.StateChange:
         """Replaces the whole state with a configuration, in one change."""
         options = self._change_options(expected_revision, validate_only, comment)
+        if not prune and not validate_only:
+            plan = await self._run(operations.apply(configuration, options.trial()))
+            options = operations.after_plan(plan, options)
         return await self._run(operations.apply(configuration, options))
 
     async def history(self, limit: int = 100, *, before: int = 0) -> List[types.Revision]:

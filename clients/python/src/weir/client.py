@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401
 import contextlib
 import logging
 import os
@@ -13,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, TypeV
 
 import grpc
 
+from weir import _arguments as arguments
 from weir import _forking as forking
 from weir import _operations as operations
 from weir import _settings as settings
@@ -91,6 +93,7 @@ class Client(Backends, Endpoints, Rollouts):
         program: Optional[str] = None,
     ) -> None:
         forking.check()
+        arguments.number("timeout", timeout, 0.001, arguments.WEEK)
         self.address = settings.checked_address(address)
         self.author = settings.author(author)
         self.timeout = timeout
@@ -101,6 +104,7 @@ class Client(Backends, Endpoints, Rollouts):
         self._created_endpoints: Dict[str, str] = {}
         self._process = os.getpid()
         self._is_closed = False
+        self._is_detached = False
         self._closing = threading.Lock()
         try:
             instances = self._first_call()
@@ -198,6 +202,7 @@ class Client(Backends, Endpoints, Rollouts):
         self,
         configuration: Mapping[str, Any],
         *,
+        prune: bool = False,
         expected_revision: Optional[int] = None,
         validate_only: bool = False,
         comment: str = "",
@@ -205,9 +210,13 @@ class Client(Backends, Endpoints, Rollouts):
         """Replaces the whole state with a configuration, in one change.
 
         It has the form of the files of `weir apply`, for example as `yaml.safe_load` reads them.
-        Deletes backends and endpoints that it does not contain.
+        Raises FailedPrecondition if it does not contain all backends and endpoints; with `prune`,
+        deletes the others. Raises RevisionConflict if another change is made at the same time.
         """
         options = self._change_options(expected_revision, validate_only, comment)
+        if not prune and not validate_only:
+            plan = self._run(operations.apply(configuration, options.trial()))
+            options = operations.after_plan(plan, options)
         return self._run(operations.apply(configuration, options))
 
     def watch(self, from_revision: int = 0) -> Iterator[types.Change]:
@@ -281,8 +290,7 @@ class Client(Backends, Endpoints, Rollouts):
                 return
             atexit.unregister(self.close)
             keeps = (
-                was_terminated.is_set() and self._lease is not None
-                and self._lease.wait(0) is not None)
+                was_terminated.is_set() and self._lease is not None and self._lease.is_supported)
             try:
                 if self._local.names and not keeps:
                     self._remove_local_backends()
@@ -334,6 +342,12 @@ class Client(Backends, Endpoints, Rollouts):
         """The open clients of this process for the same server, with this one."""
         return [client for client in list(_open) if client.address == self.address]
 
+    def _take_endpoints(self, owner: "Client", backend: str) -> None:  # type: ignore[override]
+        """Deletes at the end what another client of this process created for a backend."""
+        for name, made in list(owner._created_endpoints.items()):
+            if made == backend:
+                self._created_endpoints[name] = owner._created_endpoints.pop(name)
+
     def _server_of(self, name: str) -> Optional["Client"]:
         """The client of this process that serves a backend."""
         return next((one for one in self._siblings() if one._local.get(name)), None)
@@ -360,3 +374,18 @@ class Client(Backends, Endpoints, Rollouts):
             return operation.read(call(operation.request, timeout=self.timeout))
         except grpc.RpcError as error:
             raise errors.from_rpc(error) from None
+
+
+def _stop_serving() -> None:
+    """Closes the clients that serve backends, before Python ends the threads of their replicas.
+
+    Functions of `atexit` run later, when a request that arrives would never get its thread.
+    """
+    for client in list(_open):
+        if client._local.names and not client._is_detached:
+            client.close()
+
+
+# Runs before the function that `concurrent.futures.thread` registered when it was imported. Python
+# 3.8 has only `atexit`.
+getattr(threading, "_register_atexit", atexit.register)(_stop_serving)

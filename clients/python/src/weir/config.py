@@ -27,6 +27,11 @@ _DEFAULTS: Dict[str, Any] = {
 }
 
 
+# Each replica is a server with threads, and each concurrent request of code is a thread.
+_MOST_REPLICAS = 1_000
+_MOST_THREADS = 10_000
+
+
 class ConfigError(TypeError, ValueError):
     """An invalid value of a backend's configuration."""
 
@@ -111,6 +116,10 @@ class BackendConfig(Mapping[str, Any]):
 
     def check(self, target: Any) -> None:
         """Raises ConfigError if the configuration does not fit the code of a backend."""
+        if (self.max_concurrent_queries or 1) > _MOST_THREADS:
+            raise ConfigError(
+                f"invalid max_concurrent_queries {self.max_concurrent_queries}: each one is a "
+                f"thread of the replica; use at most {_MOST_THREADS}")
         if (self.max_batch_size or 1) > 1 and not accepts_batch(target):
             raise ConfigError(
                 "max_batch_size requires code that accepts a list of requests: mark the function "
@@ -132,10 +141,9 @@ def _whole(name: str, value: Any) -> int:
         number = None if isinstance(value, bool) else value.__index__()
     except (AttributeError, TypeError):
         number = None
-    if number is None or not 1 <= number < 2**31:
-        raise ConfigError(
-            f"invalid {name} {value!r}: use a whole number; a backend requires at least 1 replica "
-            "and 1 concurrent request")
+    most = _MOST_REPLICAS if name == "num_replicas" else 2**31 - 1
+    if number is None or not 1 <= number <= most:
+        raise ConfigError(f"invalid {name} {value!r}: use a whole number from 1 to {most}")
     return int(number)
 
 
@@ -144,8 +152,8 @@ def _whole_or_none(name: str, value: Any) -> Optional[int]:
 
 
 def _seconds(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:
-        raise ConfigError(f"invalid {name} {value!r}: use seconds, a number of at least 0")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e6:
+        raise ConfigError(f"invalid {name} {value!r}: use seconds, a number from 0 to 1e6")
     return float(value)
 
 

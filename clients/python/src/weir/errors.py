@@ -5,9 +5,10 @@ Where Ray Serve 1.0 raises a ValueError or a KeyError, the error is one, too.
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional, Tuple, Type
+from typing import Any, Dict, Mapping, Optional, Tuple, Type
 
 import grpc
+from google.protobuf import message
 from google.rpc import error_details_pb2, status_pb2
 
 
@@ -22,16 +23,16 @@ class WeirError(Exception):
 
     def __init__(
         self,
-        message: str,
+        message: str = "",
         *,
         code: Optional[grpc.StatusCode] = None,
         field: Optional[str] = None,
         reason: Optional[str] = None,
         details: Optional[Mapping[str, str]] = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
         self.code = code or type(self).code
+        self.message = message or self.code.name
+        super().__init__(self.message)
         self.field = field
         self.reason = reason
         self.details: Dict[str, str] = dict(details or {})
@@ -81,16 +82,24 @@ class ClientClosed(FailedPrecondition, ValueError):
     """The client is closed, or belongs to another process."""
 
 
-class RevisionConflict(WeirError):
-    """`expected_revision` is not the current revision."""
+class Aborted(WeirError):
+    """The operation was aborted, for example by a conflict with another one."""
 
     code = grpc.StatusCode.ABORTED
 
 
-class RevisionNotKept(WeirError):
-    """The revision is no longer kept, or is in the future."""
+class RevisionConflict(Aborted):
+    """`expected_revision` is not the current revision."""
+
+
+class OutOfRange(WeirError):
+    """A value is outside the valid range at present."""
 
     code = grpc.StatusCode.OUT_OF_RANGE
+
+
+class RevisionNotKept(OutOfRange):
+    """The revision is no longer kept, or is in the future."""
 
 
 class Unavailable(WeirError):
@@ -144,11 +153,21 @@ class BackendFailed(WeirError):
 _BY_CODE: Dict[grpc.StatusCode, Type[WeirError]] = {
     kind.code: kind
     for kind in (
-        NotFound, AlreadyExists, InvalidArgument, FailedPrecondition, RevisionConflict,
-        RevisionNotKept, Unavailable, DeadlineExceeded, ResourceExhausted, Unimplemented,
+        NotFound, AlreadyExists, InvalidArgument, FailedPrecondition, Aborted, OutOfRange,
+        Unavailable, DeadlineExceeded, ResourceExhausted, Unimplemented,
         PermissionDenied, Unauthenticated, Cancelled, BackendFailed,
     )
 }
+
+# Rules of the server with an error of their own. Backends use the same codes for other errors.
+_BY_REASON: Dict[str, Type[WeirError]] = {
+    "BACKEND_IN_USE": BackendInUse,
+    "REVISION_CONFLICT": RevisionConflict,
+    "REVISION_NOT_KEPT": RevisionNotKept,
+}
+
+# grpcio's text for a message over its limit.
+_TOO_LARGE = "message larger than max"
 
 # Request fields for shares of traffic.
 _TRAFFIC_FIELDS = {"weights", "proportion"}
@@ -157,26 +176,36 @@ _TRAFFIC_FIELDS = {"weights", "proportion"}
 def from_rpc(error: grpc.RpcError) -> WeirError:
     """Converts an error of grpcio, with the details that Weir sends."""
     code: grpc.StatusCode = error.code()
-    message: str = error.details() or code.name
+    text: str = error.details() or code.name
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in text:
+        text += "; the limit of Weir is max-message-bytes (weir serve --limit)"
     field, reason, details = _details(error)
     kind = _BY_CODE.get(code, WeirError)
     if kind is InvalidArgument:
         last = (field or "").rsplit(".", 1)[-1]
         kind = InvalidTraffic if last in _TRAFFIC_FIELDS else kind
         kind = InvalidRoute if last == "route" else kind
-    elif reason == "BACKEND_IN_USE":
-        kind = BackendInUse
-    return kind(message, code=code, field=field, reason=reason, details=details)
+    ruled = _BY_REASON.get(reason or "")
+    if ruled is not None and ruled.code is code:
+        kind = ruled
+    return kind(text, code=code, field=field, reason=reason, details=details)
 
 
 def _details(error: grpc.RpcError) -> Tuple[Optional[str], Optional[str], Dict[str, str]]:
-    """Field, reason and metadata of `grpc-status-details-bin`."""
+    """Field, reason and metadata of `grpc-status-details-bin`, which any backend can send."""
     # Both grpcio and grpc.aio return pairs.
     trailing = {name: value for name, value in error.trailing_metadata() or ()}
     packed = trailing.get("grpc-status-details-bin")
     if not isinstance(packed, bytes):
         return None, None, {}
-    for detail in status_pb2.Status.FromString(packed).details:
+    try:
+        return _unpacked(status_pb2.Status.FromString(packed))
+    except message.DecodeError:
+        return None, None, {}
+
+
+def _unpacked(status: Any) -> Tuple[Optional[str], Optional[str], Dict[str, str]]:
+    for detail in status.details:
         if detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
             bad = error_details_pb2.BadRequest()
             detail.Unpack(bad)

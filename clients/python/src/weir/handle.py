@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import os
 import urllib.parse
 from typing import Any, Callable, Dict, Generator, Mapping, Optional, Tuple
 
@@ -64,6 +63,9 @@ class Result:
         trailing = dict(self._call.trailing_metadata() or ())
         return Response.of(message, trailing.get(BACKEND), self._serializer)
 
+    def __json__(self) -> Any:
+        raise TypeError("a pending result is not a value: pass its result(), or await it first")
+
     def __repr__(self) -> str:
         state = "done" if self.done() else "pending"
         return f"<weir.Result of endpoint {self._endpoint!r}, {state}>"
@@ -112,7 +114,6 @@ class Handle:
         self.endpoint = endpoint
         self._channel = channel
         self._options = options
-        self._process = os.getpid()
         self._call = channel.unary_unary(
             CALL,
             request_serializer=serve_pb2.CallRequest.SerializeToString,
@@ -157,8 +158,7 @@ class Handle:
         anything else as JSON), and the keyword arguments with their types as its `args`. Raises
         TypeError for a value without a JSON form.
         """
-        if self._process != os.getpid():
-            forking.check()
+        forking.check()
         options = self._options
         body, content_type = payload.encode(request_data, options.serializer)
         request = serve_pb2.CallRequest(

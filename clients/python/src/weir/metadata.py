@@ -76,6 +76,8 @@ def current_shard_key() -> Optional[str]:
 
 def checked(key: ShardKey) -> str:
     """Checks that a shard key is valid in metadata."""
+    if not isinstance(key, (str, bytes)):
+        raise TypeError(f"invalid shard key {key!r}: use text, or bytes")
     text = key.decode("latin-1") if isinstance(key, bytes) else key
     if not text or any(not " " <= character <= "~" for character in text) or text != text.strip():
         raise ValueError(

@@ -71,8 +71,12 @@ def _json(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     """A value that `json` knows, for one that it does not: arrays, pydantic models and bytes."""
     if isinstance(value, (bytes, bytearray, memoryview)):
-        # UnicodeDecodeError is a ValueError.
-        return bytes(value).decode()
+        try:
+            return bytes(value).decode()
+        except UnicodeDecodeError:
+            raise TypeError(
+                "it contains bytes that are not UTF-8: send them alone, encode them as base64, or "
+                "use serializer='pickle' for the backend and the handle") from None
     if not isinstance(value, type):
         if hasattr(value, "dtype") and hasattr(value, "tolist"):
             return value.tolist()
@@ -138,11 +142,15 @@ def decode(payload: bytes, content_type: str, *, allow_pickle: bool = False) -> 
 def parse_json(payload: bytes) -> Any:
     """Parses JSON. Raises InvalidArgument if it is invalid."""
     try:
-        return json.loads(payload)
+        return json.loads(payload, parse_constant=_no_number)
     except RecursionError:
         raise InvalidArgument("the body is not valid JSON: it is nested too deeply") from None
     except ValueError as error:
         raise InvalidArgument(f"the body is not valid JSON: {error}") from None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _text(payload: bytes, content_type: str) -> str:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Dict, Optional
 
 from weir import errors
 from weir.config import BackendConfig
@@ -95,10 +96,10 @@ class ProcessReplica:
             raise errors.Unavailable(
                 f"{self._name!r} in a process did not start within {self._start_timeout:g} s; "
                 "start_timeout sets this limit")
-        reply = json.loads(line) if line else {"error": "the process ended while it started"}
-        if "error" in reply:
+        reply = _parsed(line) if line else {"error": "the process ended while it started"}
+        if "address" not in reply:
             _end(process, 0)
-            raise StartError(reply["error"])
+            raise StartError(reply.get("error", f"the process wrote {line[:200]!r} as it started"))
         self.address = reply["address"]
         return process
 
@@ -126,29 +127,36 @@ class ProcessReplica:
 
     def _watch(self) -> None:
         """Starts the process again when it ends."""
-        pause = _FIRST_PAUSE
         while True:
             code = self._process.wait()
             with self._lock:
                 if self._is_stopped:
                     return
-                log.error("a replica at %s ended with status %s", self.address, code)
-                if self._lock.wait_for(lambda: self._is_stopped, pause):
-                    return
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            try:
-                process = self._start()
-            except (StartError, errors.Unavailable, OSError) as error:
-                log.error("a replica could not be started again: %s", error)
-                continue
+            log.error("a replica at %s ended with status %s", self.address, code)
+            process = self._started_again()
             with self._lock:
+                if process is None:
+                    return
                 _close(self._process)
                 self._process = process
                 self.restarts += 1
                 if self._is_stopped:
                     _end(process, 0)
                     return
-            pause = _FIRST_PAUSE
+
+    def _started_again(self) -> "Optional[subprocess.Popen[bytes]]":
+        """Starts a process after a pause, until this succeeds; None if the replica is stopped."""
+        pause = _FIRST_PAUSE
+        while True:
+            with self._lock:
+                if self._lock.wait_for(lambda: self._is_stopped, pause):
+                    return None
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            try:
+                return self._start()
+            # Also of code that runs at the start of Python, such as sitecustomize.
+            except Exception as error:
+                log.error("a replica could not be started again: %s", error)
 
     def configure(self, config: BackendConfig) -> None:
         """Has no effect on a running process."""
@@ -160,6 +168,15 @@ class ProcessReplica:
             self._lock.notify_all()
             process = self._process
         _end(process, grace)
+
+
+def _parsed(line: bytes) -> Dict[str, str]:
+    """The reply of a process; empty if another program code wrote the line."""
+    try:
+        reply = json.loads(line)
+    except ValueError:
+        return {}
+    return reply if isinstance(reply, dict) else {}
 
 
 def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:

@@ -62,7 +62,10 @@ def get(references: Union[Reference, Sequence[Reference]], *, timeout: Optional[
         return [
             one.result(None if end is None else max(0.0, end - time.monotonic()))
             for one in references]
-    return references.result(timeout)  # type: ignore[union-attr]
+    if not isinstance(references, (Result, Task)):
+        raise TypeError(
+            f"ray.get takes a result of remote(), or a list of results, not {references!r}")
+    return references.result(timeout)
 
 
 def wait(

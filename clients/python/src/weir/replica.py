@@ -40,6 +40,12 @@ _MAX_MESSAGE_BYTES = MAX_BODY_BYTES + (64 << 10)
 # of headers, and each byte can take three.
 _MAX_ERROR_BYTES = 2 << 10
 
+# The requests that wait for a thread of a replica; further ones get RESOURCE_EXHAUSTED.
+_MAX_WAITING = 1_000
+
+# The seconds that grpcio has to cancel calls after their grace time.
+_STOP_SECONDS = 1.0
+
 # Ray Serve's header for the method of a class, in HTTP requests.
 _CALL_METHOD = "x-serve-call-method"
 
@@ -71,13 +77,16 @@ class Replica:
         target, init_args, config, self._serializer = definition
         self._instance: Any = target(*init_args) if inspect.isclass(target) else target
         self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._loop_thread: Optional[threading.Thread] = None
         self._loop_lock = threading.Lock()
         self._batcher = (
             Batcher(self._call_batch, config) if configuration.accepts_batch(target) else None)
         self._workers = concurrent.futures.ThreadPoolExecutor(
             config.queries(target), thread_name_prefix="weir-backend")
-        self._server = grpc.server(self._workers, options=[
-            ("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES)])
+        queries = config.queries(target)
+        self._server = grpc.server(
+            self._workers, maximum_concurrent_rpcs=queries + _MAX_WAITING, options=[
+                ("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES)])
         self._server.add_generic_rpc_handlers((_Service(self),))
         port = self._server.add_insecure_port(address)
         self.address = address
@@ -182,11 +191,12 @@ class Replica:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._loop_lock:
-            if self._loop is None:
+            # Code can stop its loop.
+            if self._loop is None or self._loop_thread is None or not self._loop_thread.is_alive():
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=_run_loop, args=(self._loop,), name="weir-backend-loop", daemon=True,
-                ).start()
+                self._loop_thread = threading.Thread(
+                    target=_run_loop, args=(self._loop,), name="weir-backend-loop", daemon=True)
+                self._loop_thread.start()
             return self._loop
 
     def stop(self, grace: float = 5.0) -> None:
@@ -194,12 +204,14 @@ class Replica:
 
         Then cancels the calls that still run, and their coroutines.
         """
-        self._server.stop(grace).wait()
+        # A request that arrives while Python ends kills grpcio's thread, which would set the event.
+        self._server.stop(grace).wait(grace + _STOP_SECONDS)
         self._workers.shutdown(wait=False)
         if self._batcher is not None:
             self._batcher.stop()
         with self._loop_lock:
-            if self._loop is not None:
+            if self._loop_thread is not None and self._loop_thread.is_alive():
+                assert self._loop is not None
                 asyncio.run_coroutine_threadsafe(_end_loop(), self._loop)
 
     def wait(self) -> None:

@@ -44,5 +44,6 @@ def start(
     if http_middlewares:
         warnings.warn("Weir ignores http_middlewares", stacklevel=2)
     if detached:
+        client._is_detached = True
         atexit.unregister(client.close)
     return client

@@ -149,6 +149,11 @@ module Weir
       Handle.new(@serve, endpoint)
     end
 
+    # Without the token, which belongs in no log.
+    def inspect
+      "#<Weir::Client data_address=#{@data_address.inspect}>"
+    end
+
     private
 
     def ask(method, request)
@@ -168,7 +173,10 @@ module Weir
     # The data address of the server, as reachable from here.
     def learn_data_address(address)
       instances = ask(:list_instances, Admin::V1::ListInstancesRequest.new).instances
-      host, _, port = instances.find(&:answering).data_address.rpartition(':')
+      answering = instances.find(&:answering)
+      raise ArgumentError, 'the server does not report its data address' unless answering
+
+      host, _, port = answering.data_address.rpartition(':')
       # The server listens on all addresses, so the admin port's host also works.
       host = address.rpartition(':').first if ['0.0.0.0', '[::]'].include?(host)
       "#{host}:#{port}"

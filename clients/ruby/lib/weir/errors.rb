@@ -22,6 +22,8 @@ module Weir
       @metadata = {}
       packed = error.metadata['grpc-status-details-bin']
       Google::Rpc::Status.decode(packed).details.each { |detail| read(detail) } if packed
+    rescue Google::Protobuf::ParseError
+      # Any backend can send these bytes.
     end
 
     private
@@ -42,8 +44,9 @@ module Weir
   class AlreadyExists < Error; end
   class InvalidArgument < Error; end
   class FailedPrecondition < Error; end
+  class Aborted < Error; end
   # The expected revision is not the current one.
-  class RevisionConflict < Error; end
+  class RevisionConflict < Aborted; end
   class Unavailable < Error; end
   class DeadlineExceeded < Error; end
   class ResourceExhausted < Error; end
@@ -54,7 +57,7 @@ module Weir
     GRPC::Core::StatusCodes::ALREADY_EXISTS => AlreadyExists,
     GRPC::Core::StatusCodes::INVALID_ARGUMENT => InvalidArgument,
     GRPC::Core::StatusCodes::FAILED_PRECONDITION => FailedPrecondition,
-    GRPC::Core::StatusCodes::ABORTED => RevisionConflict,
+    GRPC::Core::StatusCodes::ABORTED => Aborted,
     GRPC::Core::StatusCodes::UNAVAILABLE => Unavailable,
     GRPC::Core::StatusCodes::DEADLINE_EXCEEDED => DeadlineExceeded,
     GRPC::Core::StatusCodes::RESOURCE_EXHAUSTED => ResourceExhausted,
@@ -66,6 +69,8 @@ module Weir
   def self.translating
     yield
   rescue GRPC::BadStatus => e
-    raise BY_CODE.fetch(e.code, Error).new(e)
+    error = BY_CODE.fetch(e.code, Error).new(e)
+    # Backends use the code for other errors.
+    raise error.is_a?(Aborted) && error.reason == 'REVISION_CONFLICT' ? RevisionConflict.new(e) : error
   end
 end

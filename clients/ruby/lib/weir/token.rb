@@ -14,6 +14,11 @@ module Weir
       @value = "Bearer #{token}"
     end
 
+    # Without the token, which belongs in no log.
+    def inspect
+      '#<Weir::Token>'
+    end
+
     %i[request_response client_streamer server_streamer bidi_streamer].each do |kind|
       define_method(kind) do |metadata:, **_others, &call|
         metadata['authorization'] = @value

@@ -1,10 +1,13 @@
 package weir;
 
 import io.grpc.Channel;
+import io.grpc.ClientInterceptor;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
 import io.grpc.StatusRuntimeException;
+import io.grpc.stub.MetadataUtils;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.Iterator;
@@ -99,19 +102,54 @@ public final class WeirClient implements AutoCloseable {
   }
 
   /**
-   * Connects with channels that the caller creates.
+   * Connects with channels that the caller creates. Do not send a token with both: use {@link
+   * #connect(String, String, Function, Function)}.
    *
    * @param author the author of changes in the history
    * @param open creates a channel to an address
    */
   public static WeirClient connect(String address, String author, Function<String, ManagedChannel> open) {
-    ManagedChannel admin = open.apply(address);
+    return connect(address, author, open, open);
+  }
+
+  /**
+   * Connects with different channels to the two ports. A token belongs to the admin port only, because
+   * Weir forwards the metadata of calls to the data port to backends:
+   *
+   * <pre>{@code
+   * target -> ManagedChannelBuilder.forTarget(target).intercept(WeirClient.token("...")).build()
+   * }</pre>
+   *
+   * @param author the author of changes in the history
+   * @param openAdmin creates a channel to the admin port
+   * @param openData creates a channel to the data port
+   */
+  public static WeirClient connect(
+      String address,
+      String author,
+      Function<String, ManagedChannel> openAdmin,
+      Function<String, ManagedChannel> openData) {
+    ManagedChannel admin = openAdmin.apply(address);
     try {
-      return new WeirClient(admin, learnDataAddress(admin, address), author, open);
+      return new WeirClient(admin, learnDataAddress(admin, address), author, openData);
     } catch (RuntimeException error) {
       admin.shutdownNow();
       throw error;
     }
+  }
+
+  /**
+   * Sends a token with each call of a channel.
+   *
+   * @throws IllegalArgumentException if the token is not printable ASCII without spaces
+   */
+  public static ClientInterceptor token(String token) {
+    if (token.isEmpty() || !token.chars().allMatch(character -> character > ' ' && character <= '~')) {
+      throw new IllegalArgumentException("invalid token: it must be printable ASCII without spaces");
+    }
+    Metadata headers = new Metadata();
+    headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + token);
+    return MetadataUtils.newAttachHeadersInterceptor(headers);
   }
 
   private static String thisUser() {
@@ -452,17 +490,23 @@ public final class WeirClient implements AutoCloseable {
     return ask(admin -> admin.promoteRollout(request.build()));
   }
 
-  /** Returns to the weights before the rollout; {@code immediate} skips the ramp of the plan. */
-  public Rollout abortRollout(String endpoint, boolean immediate) {
-    return abortRollout(endpoint, immediate, ChangeOptions.NONE);
+  /** Ends a rollout and returns to the weights before it by the ramp of the plan. */
+  public Rollout abortRollout(String endpoint) {
+    return abortRollout(endpoint, Abort.RAMPED, ChangeOptions.NONE);
+  }
+
+  /** Ends a rollout. */
+  public Rollout abortRollout(String endpoint, Abort weights) {
+    return abortRollout(endpoint, weights, ChangeOptions.NONE);
   }
 
   /** The same with options. */
-  public Rollout abortRollout(String endpoint, boolean immediate, ChangeOptions options) {
+  public Rollout abortRollout(String endpoint, Abort weights, ChangeOptions options) {
     AbortRolloutRequest.Builder request =
         AbortRolloutRequest.newBuilder()
             .setEndpoint(endpoint)
-            .setImmediate(immediate)
+            .setImmediate(weights == Abort.IMMEDIATE)
+            .setKeepWeights(weights == Abort.KEEP_WEIGHTS)
             .setValidateOnly(options.validateOnly())
             .setNote(note(options));
     options.expectedRevision().ifPresent(request::setExpectedRevision);

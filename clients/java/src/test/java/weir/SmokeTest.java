@@ -207,7 +207,7 @@ final class SmokeTest {
     check(client.advanceRollout("java").getStep() == 1, "");
     check(client.listRollouts().get(0).getEndpoint().equals("java"), "");
     client.watchRollout("java", rollout -> rollout.getStep() != 1);
-    client.abortRollout("java", true);
+    client.abortRollout("java", Abort.IMMEDIATE);
     client.watchRollout(
         "java",
         rollout -> {
@@ -217,6 +217,10 @@ final class SmokeTest {
     check(client.getRollout("java").getPhase() == RolloutPhase.ROLLOUT_PHASE_ABORTED, "");
     client.startRollout("java", plan);
     check(client.promoteRollout("java").getPhase() == RolloutPhase.ROLLOUT_PHASE_SUCCEEDED, "");
+    client.setTraffic("java", Map.of("dynamic", 1.0));
+    client.startRollout("java", plan);
+    client.abortRollout("java", Abort.KEEP_WEIGHTS);
+    check(client.getEndpoint("java").getWeightsCount() == 2, "");
     refused(Status.Code.NOT_FOUND, "", () -> client.watchRollout("none", rollout -> true));
   }
 

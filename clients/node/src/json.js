@@ -1,0 +1,18 @@
+/**
+ * A value as JSON. Throws a TypeError for values that `JSON.stringify` would change silently: NaN and
+ * infinite numbers, maps, sets, functions and symbols.
+ */
+export function toJSON(value) {
+  return JSON.stringify(value ?? null, function check(name, part) {
+    const place = name === "" ? "the value" : `the value of ${JSON.stringify(name)}`;
+    if (typeof part === "number" && !Number.isFinite(part)) {
+      throw new TypeError(`${place} is ${part}, which JSON does not have; use null or text instead`);
+    }
+    const isOther = part instanceof Map || part instanceof Set || typeof part === "function" || typeof part === "symbol";
+    // A view of bytes within a value would become an object with numbers as names.
+    if (isOther || ArrayBuffer.isView(part) || part instanceof ArrayBuffer) {
+      throw new TypeError(`${place} has no JSON form; convert it, for example with Object.fromEntries or Array.from`);
+    }
+    return part;
+  });
+}
