@@ -15,8 +15,12 @@ import (
 	"os"
 	"os/user"
 	"sort"
+	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"weir.local/weir/clients/go/adminv1"
 )
 
@@ -168,6 +172,8 @@ type ChangeOptions struct {
 	ValidateOnly bool
 	// Comment is the reason for the change, for the history.
 	Comment string
+	// Prune lets Apply delete what the configuration does not contain; only for Apply.
+	Prune bool
 }
 
 // A ChangeOption sets an option of a change.
@@ -183,6 +189,9 @@ func ValidateOnly() ChangeOption { return func(t *ChangeOptions) { t.ValidateOnl
 
 // Comment is the reason for the change, for the history.
 func Comment(text string) ChangeOption { return func(t *ChangeOptions) { t.Comment = text } }
+
+// Prune lets [Client.Apply] delete what the configuration does not contain.
+func Prune() ChangeOption { return func(t *ChangeOptions) { t.Prune = true } }
 
 func (c *Client) change(options []ChangeOption) (ChangeOptions, *adminv1.ChangeNote) {
 	var change ChangeOptions
@@ -353,17 +362,49 @@ func (c *Client) Export(ctx context.Context, revision uint64) (*adminv1.Configur
 	return reply.GetConfiguration(), asError(err)
 }
 
-// Apply replaces the whole state with a configuration, in one change. It deletes backends and
-// endpoints that the configuration does not contain.
+// Apply replaces the whole state with a configuration, in one change. It returns FAILED_PRECONDITION
+// if the configuration does not contain all backends and endpoints; with [Prune], it deletes the
+// others. It returns ABORTED if another change is made at the same time.
 func (c *Client) Apply(
 	ctx context.Context, configuration *adminv1.Configuration, options ...ChangeOption,
 ) (*adminv1.ApplyResponse, error) {
 	change, note := c.change(options)
-	reply, err := c.Admin.Apply(ctx, &adminv1.ApplyRequest{
+	request := &adminv1.ApplyRequest{
 		Configuration:    configuration,
 		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
-	})
+	}
+	if !change.Prune && !change.ValidateOnly {
+		request.ValidateOnly = true
+		plan, err := c.Admin.Apply(ctx, request)
+		if err == nil {
+			err = rejectRemovals(plan)
+		}
+		if err != nil || len(plan.Changes) == 0 {
+			return plan, asError(err)
+		}
+		request.ValidateOnly = false
+		if request.ExpectedRevision == nil && plan.Revision > 0 {
+			// The revision of a plan is the one that it would create.
+			request.ExpectedRevision = proto.Uint64(plan.Revision - 1)
+		}
+	}
+	reply, err := c.Admin.Apply(ctx, request)
 	return reply, asError(err)
+}
+
+func rejectRemovals(plan *adminv1.ApplyResponse) error {
+	var removed []string
+	for _, change := range plan.Changes {
+		if change.Action == adminv1.ChangeAction_CHANGE_ACTION_REMOVE {
+			removed = append(removed, fmt.Sprintf("%s '%s'", change.Kind, change.Name))
+		}
+	}
+	if removed == nil {
+		return nil
+	}
+	return status.Errorf(codes.FailedPrecondition,
+		"nothing has changed: the configuration does not name %s; weir.Prune() removes them",
+		strings.Join(removed, ", "))
 }
 
 // Explain returns the backend of a call by name, and the reason; an empty key counts as no key.

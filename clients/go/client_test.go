@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,6 +181,29 @@ func TestTheWholeState(t *testing.T) {
 	if len(same.Changes) != 0 || len(plan.Changes) != 1 || plan.Changes[0].Name != "go-state" {
 		t.Fatal(same, plan)
 	}
+	others := &adminv1.Configuration{Backends: state.Backends}
+	for _, endpoint := range state.Endpoints {
+		if endpoint.Name != "go-state" {
+			others.Endpoints = append(others.Endpoints, endpoint)
+		}
+	}
+	_, err = client.Apply(ctx, others)
+	if e := refused(t, err, codes.FailedPrecondition, ""); !strings.Contains(e.Message, "name endpoint 'go-state';") {
+		t.Fatal(e)
+	}
+	_, err = client.Apply(ctx, nil)
+	refused(t, err, codes.FailedPrecondition, "")
+	_, err = client.Apply(ctx, state, ExpectedRevision(1))
+	refused(t, err, codes.Aborted, "")
+	moved, err := client.Apply(ctx, state)
+	must(t, err)
+	pruned, err := client.Apply(ctx, others, Prune())
+	must(t, err)
+	if len(moved.Changes) != 1 || pruned.Changes[0].Action != adminv1.ChangeAction_CHANGE_ACTION_REMOVE {
+		t.Fatal(moved, pruned)
+	}
+	_, err = client.Apply(ctx, state)
+	must(t, err)
 }
 
 func TestRollouts(t *testing.T) {

@@ -83,6 +83,18 @@ std::string DataAddress(const pb::ListInstancesResponse& reply, const std::strin
   throw std::runtime_error("the server does not report its data address");
 }
 
+void RejectRemovals(const pb::ApplyResponse& plan) {
+  std::string removed;
+  for (const auto& change : plan.changes()) {
+    if (change.action() != pb::CHANGE_ACTION_REMOVE) continue;
+    removed += (removed.empty() ? "" : ", ") + change.kind() + " '" + change.name() + "'";
+  }
+  if (removed.empty()) return;
+  throw Error(grpc::Status(
+      grpc::StatusCode::FAILED_PRECONDITION,
+      "nothing has changed: the configuration does not name " + removed + "; ChangeOptions::prune removes them"));
+}
+
 }  // namespace
 
 void SetShardKey(grpc::ClientContext& context, const std::string& key) {
@@ -419,6 +431,15 @@ pb::ApplyResponse Client::Apply(const pb::Configuration& configuration, const Ch
   pb::ApplyRequest request;
   Fill(options, request);
   *request.mutable_configuration() = configuration;
+  if (!options.prune && !options.validate_only) {
+    request.set_validate_only(true);
+    const auto plan = Call(&pb::Admin::Stub::Apply, request);
+    RejectRemovals(plan);
+    if (plan.changes().empty()) return plan;
+    request.set_validate_only(false);
+    // The revision of a plan is the one that it would create.
+    if (!options.expected_revision && plan.revision() > 0) request.set_expected_revision(plan.revision() - 1);
+  }
   return Call(&pb::Admin::Stub::Apply, request);
 }
 

@@ -170,6 +170,22 @@ static void WholeState(weir::Client& client) {
   options.validate_only = true;
   const auto changes = client.Apply(state, options).changes();
   CHECK(changes.size() == 1 && changes[0].kind() == "endpoint" && changes[0].name() == "cpp");
+  auto others = state;
+  others.clear_endpoints();
+  for (const auto& endpoint : state.endpoints()) {
+    if (endpoint.name() != "cpp") *others.add_endpoints() = endpoint;
+  }
+  const auto error = Refusal([&] { client.Apply(others); });
+  CHECK(error.code() == grpc::StatusCode::FAILED_PRECONDITION);
+  CHECK(std::string(error.what()).find("name endpoint 'cpp';") != std::string::npos);
+  CHECK(client.Apply(state).changes_size() == 1);
+  options = {};
+  options.prune = true;
+  CHECK(client.Apply(others, options).changes(0).action() == weir::admin::v1::CHANGE_ACTION_REMOVE);
+  options = {};
+  options.expected_revision = 1;
+  CHECK(Refusal([&] { client.Apply(state, options); }).code() == grpc::StatusCode::ABORTED);
+  CHECK(client.Apply(state).changes_size() == 1);
 }
 
 static void Rollouts(weir::Client& client) {

@@ -1,4 +1,5 @@
 import os from "node:os";
+import { WeirError } from "./errors.js";
 import { Handle } from "./handle.js";
 import { Connection, call, unary } from "./transport.js";
 
@@ -65,7 +66,11 @@ export class Client {
     return unary(this.#admin, method, request);
   }
 
-  #change(method, request, { expectedRevision, validateOnly, comment } = {}) {
+  #change(method, request, { expectedRevision, validateOnly, comment, ...others } = {}) {
+    const [unknown] = Object.keys(others);
+    if (unknown) {
+      throw new TypeError(`unknown option '${unknown}': use expectedRevision, validateOnly, comment or one of the call`);
+    }
     return this.admin(method, {
       ...request, expectedRevision, validateOnly, note: { author: this.#author, comment },
     });
@@ -164,11 +169,24 @@ export class Client {
   }
 
   /**
-   * Replaces the whole state with a configuration, in one change. Deletes backends and endpoints that
-   * it does not contain.
+   * Replaces the whole state with a configuration, in one change. Throws FAILED_PRECONDITION if it does
+   * not contain all backends and endpoints; with `{ prune: true }`, deletes the others. Throws ABORTED
+   * if another change is made at the same time.
    */
-  apply(configuration, options) {
-    return this.#change("Apply", { configuration }, options);
+  async apply(configuration, { prune = false, ...options } = {}) {
+    const send = (terms) => this.#change("Apply", { configuration }, terms);
+    if (prune || options.validateOnly) return send(options);
+    const plan = await send({ ...options, validateOnly: true });
+    const removed = plan.changes.filter(({ action }) => action === "CHANGE_ACTION_REMOVE");
+    if (removed.length > 0) {
+      const names = removed.map(({ kind, name }) => `${kind} '${name}'`).join(", ");
+      throw new WeirError("FAILED_PRECONDITION",
+        `nothing has changed: the configuration does not name ${names}; { prune: true } removes them`);
+    }
+    if (plan.changes.length === 0) return plan;
+    // The revision of a plan is the one that it would create.
+    const { expectedRevision = String(BigInt(plan.revision) - 1n) } = options;
+    return send({ ...options, expectedRevision });
   }
 
   /**

@@ -131,8 +131,8 @@ export class Client {
 
   /** Returns the whole state, or that of a revision, as a configuration for `apply`. */
   export(revision?: number | string): Promise<Configuration>;
-  /** Replaces the whole state with a configuration, and deletes what it does not contain. */
-  apply(configuration: Input<Configuration>, options?: ChangeOptions): Promise<ApplyResponse>;
+  /** Replaces the whole state with a configuration; only with `prune`, deletes what it does not contain. */
+  apply(configuration: Input<Configuration>, options?: ChangeOptions & { prune?: boolean }): Promise<ApplyResponse>;
   history(limit?: number): Promise<Revision[]>;
   rollback(revision: number | string, options?: ChangeOptions & { endpoint?: string }): Promise<RollbackResponse>;
   watch(options?: StreamOptions & { fromRevision?: number | string }): AsyncGenerator<WatchResponse>;

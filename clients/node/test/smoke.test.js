@@ -94,6 +94,14 @@ test("the whole state", options, async () => {
   state.endpoints.find(({ name }) => name === "node").route = "/node-moved";
   const { changes } = await client.apply(state, { validateOnly: true });
   assert.deepEqual(changes.map(({ kind, name }) => [kind, name]), [["endpoint", "node"]]);
+  const others = { ...state, endpoints: state.endpoints.filter(({ name }) => name !== "node") };
+  await assert.rejects(client.apply(others), { code: "FAILED_PRECONDITION", message: /name endpoint 'node';/ });
+  await refused(client.apply({}), { code: "FAILED_PRECONDITION" });
+  assert.equal((await client.apply(state, { comment: "moved" })).changes.length, 1);
+  assert.equal((await client.apply(others, { prune: true })).changes[0].action, "CHANGE_ACTION_REMOVE");
+  await refused(client.apply(state, { expectedRevision: 1 }), { code: "ABORTED" });
+  assert.equal((await client.apply(state)).changes.length, 1);
+  assert.throws(() => client.deleteEndpoint("node", { prune: true }), TypeError);
 });
 
 test("rollouts", options, async () => {

@@ -89,6 +89,14 @@ class SmokeTest < Minitest::Test
     wanted['endpoints'].find { |endpoint| endpoint['name'] == 'ruby' }['route'] = '/ruby-moved'
     changes = @client.apply(wanted, validate_only: true).changes
     assert_equal([%w[endpoint ruby]], changes.map { |change| [change.kind, change.name] })
+    others = { **wanted, 'endpoints' => wanted['endpoints'].reject { |endpoint| endpoint['name'] == 'ruby' } }
+    error = refused(Weir::FailedPrecondition) { @client.apply(others) }
+    assert_match(/name endpoint 'ruby';/, error.message)
+    refused(Weir::FailedPrecondition) { @client.apply({}) }
+    assert_equal 1, @client.apply(wanted).changes.size
+    assert_equal :CHANGE_ACTION_REMOVE, @client.apply(others, prune: true).changes.first.action
+    refused(Weir::RevisionConflict) { @client.apply(state, expected_revision: 1) }
+    assert_equal 1, @client.apply(state).changes.size
   end
 
   def test_rollouts

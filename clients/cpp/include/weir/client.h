@@ -68,6 +68,8 @@ struct ChangeOptions {
   bool validate_only = false;
   // The reason for the change, for the history.
   std::string comment;
+  // Lets Apply delete what the configuration does not contain; only for Apply.
+  bool prune = false;
 };
 
 // The owner of a shard key: the backend, and the interval that contains the key's point.
@@ -226,8 +228,9 @@ class Client {
   admin::v1::Stats Stats(const std::string& endpoint = "");
   // The whole state, or that of a revision, for Apply.
   admin::v1::Configuration Export(std::uint64_t revision = 0);
-  // Replaces the whole state with a configuration, in one change. Deletes backends and endpoints that
-  // it does not contain.
+  // Replaces the whole state with a configuration, in one change. Throws FAILED_PRECONDITION if it does
+  // not contain all backends and endpoints; with `prune`, deletes the others. Throws ABORTED if another
+  // change is made at the same time.
   admin::v1::ApplyResponse Apply(const admin::v1::Configuration& configuration, const ChangeOptions& options = {});
   // The accepted changes, latest first.
   std::vector<admin::v1::Revision> History(std::uint32_t limit = 100);

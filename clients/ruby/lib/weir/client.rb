@@ -127,11 +127,20 @@ module Weir
     end
 
     # Replaces the whole state with a configuration, in one change: a Weir::Admin::V1::Configuration,
-    # or a Hash with the names of the files of `weir apply`. Deletes backends and endpoints that it
-    # does not contain.
-    def apply(configuration, **terms)
+    # or a Hash with the names of the files of `weir apply`. Raises FailedPrecondition if it does not
+    # contain all backends and endpoints; with `prune`, deletes the others. Raises RevisionConflict if
+    # another change is made at the same time.
+    def apply(configuration, prune: false, **terms)
       configuration = Admin::V1::Configuration.decode_json(JSON.generate(configuration)) if configuration.is_a?(Hash)
-      change(:apply, Admin::V1::ApplyRequest.new(configuration: configuration), terms)
+      request = Admin::V1::ApplyRequest.new(configuration: configuration)
+      return change(:apply, request, terms) if prune || terms[:validate_only]
+
+      plan = change(:apply, request, { **terms, validate_only: true })
+      reject_removals(plan)
+      return plan if plan.changes.empty?
+
+      # The revision of a plan is the one that it would create.
+      change(:apply, request, { expected_revision: [plan.revision, 1].max - 1, **terms })
     end
 
     # Returns the accepted changes, latest first.
@@ -155,6 +164,15 @@ module Weir
     end
 
     private
+
+    def reject_removals(plan)
+      removed = plan.changes.select { |change| change.action == :CHANGE_ACTION_REMOVE }
+      return if removed.empty?
+
+      names = removed.map { |change| "#{change.kind} '#{change.name}'" }.join(', ')
+      text = "nothing has changed: the configuration does not name #{names}; prune: true removes them"
+      raise FailedPrecondition, GRPC::FailedPrecondition.new(text)
+    end
 
     def ask(method, request)
       Weir.translating { @admin.public_send(method, request) }

@@ -6,6 +6,7 @@ import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.MetadataUtils;
 import java.net.InetAddress;
@@ -19,6 +20,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import weir.admin.v1.AbortRolloutRequest;
 import weir.admin.v1.AdminGrpc;
 import weir.admin.v1.AdvanceRolloutRequest;
@@ -26,6 +28,7 @@ import weir.admin.v1.ApplyRequest;
 import weir.admin.v1.ApplyResponse;
 import weir.admin.v1.Backend;
 import weir.admin.v1.BackendWeight;
+import weir.admin.v1.ChangeAction;
 import weir.admin.v1.ChangeNote;
 import weir.admin.v1.Configuration;
 import weir.admin.v1.CreateBackendRequest;
@@ -534,7 +537,11 @@ public final class WeirClient implements AutoCloseable {
         .getConfiguration();
   }
 
-  /** Replaces the whole state in one change. Deletes backends and endpoints that the configuration does not contain. */
+  /**
+   * Replaces the whole state with a configuration, in one change. Throws FAILED_PRECONDITION if it does
+   * not contain all backends and endpoints; with {@link ChangeOptions#pruning}, deletes the others.
+   * Throws ABORTED if another change is made at the same time.
+   */
   public ApplyResponse apply(Configuration configuration) {
     return apply(configuration, ChangeOptions.NONE);
   }
@@ -547,7 +554,35 @@ public final class WeirClient implements AutoCloseable {
             .setValidateOnly(options.validateOnly())
             .setNote(note(options));
     options.expectedRevision().ifPresent(request::setExpectedRevision);
+    if (!options.prune() && !options.validateOnly()) {
+      ApplyResponse plan = ask(admin -> admin.apply(request.setValidateOnly(true).build()));
+      rejectRemovals(plan);
+      if (plan.getChangesCount() == 0) {
+        return plan;
+      }
+      request.setValidateOnly(false);
+      if (options.expectedRevision().isEmpty() && plan.getRevision() != 0) {
+        // The revision of a plan is the one that it would create.
+        request.setExpectedRevision(plan.getRevision() - 1);
+      }
+    }
     return ask(admin -> admin.apply(request.build()));
+  }
+
+  private static void rejectRemovals(ApplyResponse plan) {
+    String removed =
+        plan.getChangesList().stream()
+            .filter(change -> change.getAction() == ChangeAction.CHANGE_ACTION_REMOVE)
+            .map(change -> change.getKind() + " '" + change.getName() + "'")
+            .collect(Collectors.joining(", "));
+    if (!removed.isEmpty()) {
+      throw new WeirException(
+          Status.FAILED_PRECONDITION
+              .withDescription(
+                  "nothing has changed: the configuration does not name " + removed
+                      + "; ChangeOptions.pruning() removes them")
+              .asRuntimeException());
+    }
   }
 
   /** Returns the accepted changes, latest first. */

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import weir.admin.v1.ChangeAction;
 import weir.admin.v1.Configuration;
 import weir.admin.v1.Endpoint;
 import weir.admin.v1.Interval;
@@ -188,6 +189,18 @@ final class SmokeTest {
         .forEach(endpoint -> endpoint.setRoute("/java-moved"));
     List<ObjectChange> changes = client.apply(moved.build(), ChangeOptions.onlyValidate()).getChangesList();
     check(changes.size() == 1 && changes.get(0).getName().equals("java"), changes);
+    Configuration.Builder others = state.toBuilder().clearEndpoints();
+    state.getEndpointsList().stream()
+        .filter(endpoint -> !endpoint.getName().equals("java"))
+        .forEach(others::addEndpoints);
+    WeirException error =
+        refused(Status.Code.FAILED_PRECONDITION, "", () -> client.apply(others.build()));
+    check(error.getMessage().contains("name endpoint 'java';"), error);
+    check(client.apply(moved.build()).getChangesCount() == 1, "");
+    ObjectChange removed = client.apply(others.build(), ChangeOptions.NONE.pruning()).getChanges(0);
+    check(removed.getAction() == ChangeAction.CHANGE_ACTION_REMOVE, removed);
+    refused(Status.Code.ABORTED, "", () -> client.apply(state, ChangeOptions.expecting(1)));
+    check(client.apply(state).getChangesCount() == 1, "");
   }
 
   private static void rollouts(WeirClient client) {
