@@ -9,15 +9,20 @@ import re
 import shutil
 import subprocess
 import zipfile
+from concurrent import futures
 
+import grpc
 import pytest
 
 import go_proxy
 import weir
-from conftest import BUILD, ROOT, Server, tool
+from conftest import BUILD, ROOT, Server, start_weir, tool
+from test_access import line, write
 
 CLIENTS = ROOT / "clients"
-VECTORS = ROOT / "protos/vectors/affinity.json"
+VECTORS = ROOT / "protos/vectors"
+TOKEN = "weir_of_a_client"
+METHODS = ("/weir.v1.Serve/Call", "/helloworld.Greeter/SayHello")
 SECONDS = 600
 
 
@@ -36,19 +41,61 @@ def server():
     assert server.stop() == 0
 
 
+class Recorder(grpc.GenericRpcHandler):
+    """A backend that answers with empty messages, and keeps the metadata of all calls."""
+
+    def __init__(self):
+        self.calls = []
+
+    def service(self, details):
+        self.calls.append((details.method, dict(details.invocation_metadata)))
+        if details.method not in METHODS:
+            return None
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A server that requires a token on its admin port, and whose backend records metadata."""
+    access = write(
+        tmp_path_factory.mktemp("guarded") / "access", line("client", "admin", TOKEN))
+    server = start_weir("--access", str(access))
+    server.recorder = Recorder()
+    backend = grpc.server(futures.ThreadPoolExecutor(4), handlers=[server.recorder])
+    address = f"127.0.0.1:{backend.add_insecure_port('127.0.0.1:0')}"
+    backend.start()
+    with weir.connect(server.admin, token=TOKEN) as client:
+        client.create_backend("recorder", [address])
+        client.create_endpoint("recorded", backend="recorder", route="/helloworld.Greeter/")
+    yield server
+    assert server.stop() == 0
+    backend.stop(None).wait()
+
+
 @pytest.fixture
-def run(server):
+def run(server, guarded):
     """Runs a command with the server's address; returns its output."""
 
     def run(*command, folder, **environment):
         result = subprocess.run(
             list(map(str, command)), cwd=folder, capture_output=True, text=True, timeout=SECONDS,
             env={**os.environ, "WEIR_ADMIN": server.admin, "WEIR_VECTORS": str(VECTORS),
-                 **environment})
+                 "WEIR_GUARDED": guarded.admin, "WEIR_TOKEN": TOKEN, **environment})
         assert result.returncode == 0, (result.stdout + result.stderr)[-5_000:]
         return result.stdout
 
     return run
+
+
+@pytest.fixture
+def recorded(guarded):
+    """Checks that a smoke test called the guarded server's backend, which got no token."""
+    guarded.recorder.calls.clear()
+    yield
+    calls = [metadata for method, metadata in guarded.recorder.calls
+             if method in METHODS]
+    assert calls and {call.get("x-serve-shard-key") for call in calls} == {"token-test"}
+    assert TOKEN not in str(guarded.recorder.calls) and "authorization" not in str(calls)
 
 
 def needs(language, packages, *commands):
@@ -77,7 +124,7 @@ def cpp(tmp_path_factory):
     return folder
 
 
-def test_cpp(run, cpp):
+def test_cpp(run, cpp, recorded):
     assert passed(run(cpp / "smoke_test", folder=cpp)) > 400
 
 
@@ -120,7 +167,7 @@ def go(tmp_path_factory):
     return {"folder": module, **environment}
 
 
-def test_go(run, go):
+def test_go(run, go, recorded):
     output = run("go", "test", "-count=1", "-v", go_proxy.path(), **go)
     assert "--- PASS" in output and "SKIP" not in output
 
@@ -152,7 +199,7 @@ def java(tmp_path_factory):
     return folder
 
 
-def test_java(run, java):
+def test_java(run, java, recorded):
     assert passed(run("make", "-s", f"OUT={java}", "smoke-test", folder=CLIENTS / "java")) > 400
 
 
@@ -173,7 +220,7 @@ def test_the_maven_package(run, java):
     assert not [name for name in content[""] if name.startswith(("helloworld", "Canary"))]
 
 
-def test_node(run):
+def test_node(run, recorded):
     needs("Node", "nodejs", "node")
     output = run("node", "--test", "--test-reporter=tap", "test/smoke.test.js",
         "test/browser.test.js", folder=CLIENTS / "node")
@@ -181,7 +228,7 @@ def test_node(run):
     assert re.search(r"^# fail 0$", output, re.M) and re.search(r"^# skipped 0$", output, re.M)
 
 
-def test_ruby(run):
+def test_ruby(run, recorded):
     needs("Ruby", "ruby ruby-grpc", "ruby")
     output = run("ruby", "-I", "lib", "test/smoke_test.rb", folder=CLIENTS / "ruby")
     assert re.search(r"^[1-9]\d* runs.* 0 failures, 0 errors, 0 skips$", output, re.M)

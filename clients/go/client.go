@@ -111,7 +111,10 @@ func Dial(ctx context.Context, address string, options ...Option) (*Client, erro
 	if s.dialData == nil {
 		s.dialData = s.dial
 	}
-	if client.data, err = grpc.DialContext(ctx, client.DataAddress, s.dialData...); err != nil {
+	dialData := append([]grpc.DialOption{
+		grpc.WithChainUnaryInterceptor(checkUnary), grpc.WithChainStreamInterceptor(checkStream),
+	}, s.dialData...)
+	if client.data, err = grpc.DialContext(ctx, client.DataAddress, dialData...); err != nil {
 		admin.Close()
 		return nil, err
 	}
@@ -127,7 +130,8 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Data is the connection to the data port, for existing stubs.
+// Data is the connection to the data port, for existing stubs. Calls with an invalid shard key return
+// INVALID_ARGUMENT; see [CheckShardKey].
 func (c *Client) Data() *grpc.ClientConn { return c.data }
 
 func thisUser() string {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -280,16 +281,73 @@ func TestTokens(t *testing.T) {
 		t.Fatal("sends a token in plaintext")
 	}
 	_, ctx := connect(t)
-	client, err := Dial(ctx, os.Getenv("WEIR_ADMIN"), Token("secret"), DataDialOptions(grpc.WithInsecure()))
+	guarded := os.Getenv("WEIR_GUARDED")
+	if guarded == "" {
+		t.Skip("WEIR_GUARDED is not set: see Tests/Python/test_clients.py")
+	}
+	for _, options := range [][]Option{nil, {Token("wrong")}} {
+		_, err := Dial(ctx, guarded, options...)
+		refused(t, err, codes.Unauthenticated, "")
+	}
+	client, err := Dial(ctx, guarded, Token(os.Getenv("WEIR_TOKEN")))
 	must(t, err)
 	defer client.Close()
-	seen, err := bearer{"secret", true}.GetRequestMetadata(ctx)
-	if err != nil || seen["authorization"] != "Bearer secret" {
-		t.Fatal(seen, err)
+	_, err = client.ListBackends(ctx)
+	must(t, err)
+	refused(t, client.WatchRollout(ctx, "recorded", nil), codes.NotFound, "")
+	keyed := WithShardKey(ctx, "token-test")
+	_, err = client.Handle("recorded").Call(keyed, 1, nil)
+	must(t, err)
+	must(t, client.Data().Invoke(
+		keyed, "/helloworld.Greeter/SayHello", wrapperspb.String("a"), &wrapperspb.StringValue{}))
+}
+
+func TestShardKeysOfMetadata(t *testing.T) {
+	client, ctx := connect(t)
+	var keys struct{ Valid, Invalid []string }
+	vectors(t, "shard_keys.json", &keys)
+	described, err := client.GetEndpoint(ctx, "greeter")
+	must(t, err)
+	affinity, err := NewAffinityMap(described)
+	must(t, err)
+	greet := func(key string, options ...grpc.CallOption) error {
+		return client.Data().Invoke(WithShardKey(ctx, key), "/helloworld.Greeter/SayHello",
+			wrapperspb.String("a"), &wrapperspb.StringValue{}, options...)
 	}
-	if _, err = client.ListBackends(ctx); err != nil {
-		t.Fatal(err)
+	for _, key := range keys.Valid {
+		var trailer metadata.MD
+		must(t, CheckShardKey(key))
+		must(t, greet(key, grpc.Trailer(&trailer)))
+		owner, err := affinity.Explain(key)
+		must(t, err)
+		if AnsweredBy(trailer) != owner.Backend {
+			t.Fatal(key, trailer, owner)
+		}
 	}
+	for _, key := range keys.Invalid {
+		_, err := client.Handle("greeter").Call(WithShardKey(ctx, key), 1, nil)
+		refused(t, err, codes.InvalidArgument, "")
+		_, err = client.Data().NewStream(WithShardKey(ctx, key), &grpc.StreamDesc{}, "/helloworld.Greeter/SayHello")
+		for _, err := range []error{err, greet(key), CheckShardKey(key)} {
+			if status.Code(err) != codes.InvalidArgument {
+				t.Fatalf("%q: %v", key, err)
+			}
+		}
+	}
+	if len(keys.Valid) < 5 || len(keys.Invalid) < 10 {
+		t.Fatal(keys)
+	}
+}
+
+// vectors reads a file of the folder WEIR_VECTORS.
+func vectors(t *testing.T, name string, into interface{}) {
+	folder := os.Getenv("WEIR_VECTORS")
+	if folder == "" {
+		folder = "../../protos/vectors"
+	}
+	text, err := os.ReadFile(folder + "/" + name)
+	must(t, err)
+	must(t, json.Unmarshal(text, into))
 }
 
 func TestHandleAndOfflineExplain(t *testing.T) {
@@ -357,22 +415,16 @@ func TestShardKeyOfStubs(t *testing.T) {
 }
 
 func TestPublishedVectors(t *testing.T) {
-	path := os.Getenv("WEIR_VECTORS")
-	if path == "" {
-		path = "../../protos/vectors/affinity.json"
-	}
-	text, err := os.ReadFile(path)
-	must(t, err)
-	var vectors struct {
+	var published struct {
 		Cases []struct {
 			Endpoint  string
 			Intervals []struct{ Start, Backend string }
 			Choices   []struct{ Key, Point, Backend string }
 		}
 	}
-	must(t, json.Unmarshal(text, &vectors))
+	vectors(t, "affinity.json", &published)
 	checked := 0
-	for _, c := range vectors.Cases {
+	for _, c := range published.Cases {
 		endpoint := &adminv1.Endpoint{Name: c.Endpoint}
 		for _, part := range c.Intervals {
 			start, err := strconv.ParseUint(part.Start, 10, 64)

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"weir.local/weir/clients/go/servev1"
 )
 
@@ -22,12 +24,64 @@ const (
 )
 
 // WithShardKey sets the shard key of all calls with this context, of any stub; Weir routes the same
-// key to the same backend. The key may be any printable ASCII text.
+// key to the same backend. [CheckShardKey] says which keys are valid; [Client.Handle] and [Client.Data]
+// return INVALID_ARGUMENT for others.
 func WithShardKey(ctx context.Context, key string) context.Context {
 	sent, _ := metadata.FromOutgoingContext(ctx)
 	sent = sent.Copy()
 	sent.Set(ShardKeyHeader, key)
 	return metadata.NewOutgoingContext(ctx, sent)
+}
+
+// CheckShardKey returns an error unless the key is valid in metadata: printable ASCII without spaces at
+// its ends. Use it for stubs with connections of your own.
+func CheckShardKey(key string) error {
+	for i := 0; i < len(key); i++ {
+		isEnd := i == 0 || i == len(key)-1
+		if key[i] < ' ' || key[i] > '~' || key[i] == ' ' && isEnd {
+			return invalidKey(key)
+		}
+	}
+	if key == "" {
+		return invalidKey(key)
+	}
+	return nil
+}
+
+func invalidKey(key string) error {
+	return status.Errorf(codes.InvalidArgument,
+		"invalid shard key %q: metadata allows only printable ASCII without spaces at the ends; use its hash or base64",
+		key)
+}
+
+func checkKeys(ctx context.Context) error {
+	sent, _ := metadata.FromOutgoingContext(ctx)
+	for _, key := range sent.Get(ShardKeyHeader) {
+		if err := CheckShardKey(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkUnary(
+	ctx context.Context, method string, request, reply interface{}, connection *grpc.ClientConn,
+	call grpc.UnaryInvoker, options ...grpc.CallOption,
+) error {
+	if err := checkKeys(ctx); err != nil {
+		return err
+	}
+	return call(ctx, method, request, reply, connection, options...)
+}
+
+func checkStream(
+	ctx context.Context, stream *grpc.StreamDesc, connection *grpc.ClientConn, method string,
+	open grpc.Streamer, options ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	if err := checkKeys(ctx); err != nil {
+		return nil, err
+	}
+	return open(ctx, stream, connection, method, options...)
 }
 
 // AnsweredBy returns the backend that answered, from the trailer of a call (grpc.Trailer).

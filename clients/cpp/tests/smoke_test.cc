@@ -1,7 +1,7 @@
 // Tests the client against the server at WEIR_ADMIN. The server has backends dynamic and dynamic-2,
 // which return the request of a dynamic call unchanged, and an endpoint greeter on
 // /helloworld.Greeter/ that splits its traffic evenly between typed and typed-2. WEIR_VECTORS is
-// the path of protos/vectors/affinity.json.
+// the folder protos/vectors. WEIR_GUARDED requires WEIR_TOKEN, and has an endpoint `recorded`.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -52,10 +52,6 @@ static void Administration(weir::Client& client) {
   auto error = Refusal([&] { client.CreateBackend("cpp-upstream", {"127.0.0.1:1"}); });
   CHECK(error.code() == grpc::StatusCode::ALREADY_EXISTS && error.field() == "backend.name");
   client.DeleteBackend("cpp-upstream");
-  for (const char* key : {"", " a", "a ", "a\n", "\xc3\xbc", "\x7f"}) {
-    grpc::ClientContext context;
-    CHECK(Throws([&] { weir::SetShardKey(context, key); }));
-  }
   const weir::Handle handle(client.data(), "dynamic");
   for (const auto& [name, value] : std::map<std::string, std::string>{
            {"a", "line\nend"}, {"A", "upper"}, {"a b", "space"}, {"", "empty"}, {":path", "/x"}}) {
@@ -220,11 +216,55 @@ static void Rollouts(weir::Client& client) {
         == grpc::StatusCode::NOT_FOUND);
 }
 
-static void Vectors(const char* path) {
+static google::protobuf::Struct Read(const std::string& path) {
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
   google::protobuf::Struct vectors;
   CHECK(google::protobuf::util::JsonStringToMessage(text.str(), &vectors).ok());
+  return vectors;
+}
+
+static void ShardKeys(weir::Client& client, const std::string& folder) {
+  const auto keys = Read(folder + "/shard_keys.json");
+  const auto handle = client.GetHandle("cpp");
+  const weir::AffinityMap affinity(client.GetEndpoint("cpp"));
+  for (const auto& value : keys.fields().at("valid").list_value().values()) {
+    weir::CallOptions options;
+    options.shard_key = value.string_value();
+    CHECK(handle.Call("{}", options).backend == affinity.Explain(options.shard_key).backend);
+  }
+  for (const auto& value : keys.fields().at("invalid").list_value().values()) {
+    grpc::ClientContext context;
+    CHECK(Throws([&] { weir::SetShardKey(context, value.string_value()); }));
+    weir::CallOptions options;
+    options.shard_key = value.string_value();
+    // An empty key of the options is no key.
+    if (!options.shard_key.empty()) CHECK(Throws([&] { handle.Call("{}", options); }));
+  }
+}
+
+static void Tokens(const char* guarded) {
+  for (const char* token : {"", "wrong"}) {
+    weir::ConnectOptions options;
+    options.token = token;
+    CHECK(Refusal([&] { weir::Client::Connect(guarded, options); }).code() == grpc::StatusCode::UNAUTHENTICATED);
+  }
+  weir::ConnectOptions options;
+  options.token = std::getenv("WEIR_TOKEN");
+  auto client = weir::Client::Connect(guarded, options);
+  CHECK(client.ListBackends().size() == 1);
+  CHECK(Refusal([&] { client.GetRollout("recorded"); }).code() == grpc::StatusCode::NOT_FOUND);
+  weir::CallOptions call;
+  call.shard_key = "token-test";
+  CHECK(client.GetHandle("recorded").Call("{}", call).backend == "recorder");
+  grpc::ClientContext context;
+  weir::SetShardKey(context, "token-test");
+  helloworld::HelloReply reply;
+  CHECK(helloworld::Greeter::NewStub(client.data())->SayHello(&context, {}, &reply).ok());
+}
+
+static void Vectors(const std::string& folder) {
+  const auto vectors = Read(folder + "/affinity.json");
   int checked = 0;
   for (const auto& value : vectors.fields().at("cases").list_value().values()) {
     const auto& fields = value.struct_value().fields();
@@ -258,11 +298,13 @@ int main() {
   auto client = weir::Client::Connect(address);
   Administration(client);
   Handles(client);
+  ShardKeys(client, vectors);
   Stubs(client);
   LimitsAndComparison(client);
   WholeState(client);
   Rollouts(client);
   client.DeleteEndpoint("cpp");
   Vectors(vectors);
+  if (const char* guarded = std::getenv("WEIR_GUARDED")) Tokens(guarded);
   std::printf("%d passed\n", passed);
 }

@@ -160,7 +160,27 @@ test("handles and offline explain", options, async () => {
   const cancelled = handle.options({ signal: controller.signal }).call(null, { wait: "" });
   setTimeout(() => controller.abort(), 50);
   await refused(cancelled, { code: "CANCELLED" });
-  for (const key of ["", "ключ", " x"]) assert.throws(() => handle.options({ shardKey: key }), TypeError);
+  const keys = JSON.parse(await readFile(new URL("../../../protos/vectors/shard_keys.json", import.meta.url), "utf8"));
+  for (const key of keys.valid) {
+    const { backend } = await handle.options({ shardKey: key }).response(null);
+    assert.equal(backend, affinity.explain(key).backend);
+  }
+  for (const key of [...keys.invalid, 5, null]) {
+    assert.throws(() => handle.options({ shardKey: key }), TypeError);
+    assert.throws(() => withShardKey(key, () => 1), TypeError);
+  }
+});
+
+const guarded = process.env.WEIR_GUARDED;
+
+test("tokens", { skip: guarded ? false : "WEIR_GUARDED is not set: see Tests/Python/test_clients.py" }, async () => {
+  for (const token of [undefined, "wrong"]) await refused(connect(guarded, { token }), { code: "UNAUTHENTICATED" });
+  const operator = await connect(guarded, { token: process.env.WEIR_TOKEN });
+  assert.equal((await operator.listBackends()).length, 1);
+  const { backend } = await operator.getHandle("recorded").options({ shardKey: "token-test" }).response(1);
+  assert.equal(backend, "recorder");
+  operator.close();
+  await assert.rejects(connect("192.0.2.1:1", { token: "secret" }), TypeError);
 });
 
 test("many calls at once share a connection", options, async () => {

@@ -3,7 +3,7 @@
 # Tests the client against the server at WEIR_ADMIN. The server has backends dynamic and dynamic-2,
 # which return the request of a dynamic call unchanged, and an endpoint greeter on
 # /helloworld.Greeter/ that splits its traffic evenly between typed and typed-2. WEIR_VECTORS is the
-# path of protos/vectors/affinity.json.
+# folder protos/vectors. WEIR_GUARDED requires WEIR_TOKEN, and has an endpoint `recorded`.
 require 'minitest/autorun'
 require 'google/protobuf/duration_pb'
 require 'google/protobuf/wrappers_pb'
@@ -154,8 +154,38 @@ class SmokeTest < Minitest::Test
     end
   end
 
+  def read_vectors(name)
+    JSON.parse(File.read(File.join(ENV.fetch('WEIR_VECTORS'), name)))
+  end
+
+  def test_shard_keys_of_metadata
+    keys = read_vectors('shard_keys.json')
+    @client.set_traffic('ruby', HALF)
+    affinity = Weir::AffinityMap.new(@client.get_endpoint('ruby'))
+    handle = @client.get_handle('ruby')
+    keys['valid'].each do |key|
+      assert_equal affinity.explain(key).backend, handle.options(shard_key: key).response.backend
+    end
+    [*keys['invalid'], 5].each do |key|
+      assert_raises(ArgumentError) { handle.options(shard_key: key) }
+      assert_raises(ArgumentError) { Weir.shard_key(key) { flunk } }
+    end
+  end
+
+  def test_tokens
+    address = ENV.fetch('WEIR_GUARDED') { skip 'WEIR_GUARDED is not set: see Tests/Python/test_clients.py' }
+    [nil, 'wrong'].each do |token|
+      error = assert_raises(Weir::Error) { Weir.connect(address, token: token) }
+      assert_equal GRPC::Core::StatusCodes::UNAUTHENTICATED, error.code
+    end
+    client = Weir.connect(address, token: ENV.fetch('WEIR_TOKEN'))
+    assert_equal ['recorder'], client.list_backends.map(&:name)
+    assert_equal 'recorder', client.get_handle('recorded').options(shard_key: 'token-test').response.backend
+    assert_raises(ArgumentError) { Weir.connect('192.0.2.1:1', token: 'secret') }
+  end
+
   def test_the_published_vectors
-    vectors = JSON.parse(File.read(ENV.fetch('WEIR_VECTORS')))
+    vectors = read_vectors('affinity.json')
     checked = 0
     vectors['cases'].each do |set|
       endpoint = Weir::Admin::V1::Endpoint.new(

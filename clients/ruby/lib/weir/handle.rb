@@ -22,6 +22,7 @@ module Weir
 
     # Omitted options keep their values. `timeout` is in seconds.
     def options(shard_key: nil, method_name: nil, timeout: nil)
+      Weir.checked_key(shard_key) unless shard_key.nil?
       given = { shard_key: shard_key, method_name: method_name, timeout: timeout }.compact
       Handle.new(@stub, @endpoint, @settings.merge(given))
     end

@@ -24,12 +24,21 @@ module Weir
   end
 
   # Sets the shard key of this thread's calls in a block, for handles and stubs with the interceptor
-  # ShardKey. The key may be any printable ASCII text.
+  # ShardKey. The key may be any printable ASCII text without spaces at its ends; raises ArgumentError
+  # for others.
   def self.shard_key(key)
     before = Thread.current[:weir_shard_key]
-    Thread.current[:weir_shard_key] = key
+    Thread.current[:weir_shard_key] = checked_key(key)
     yield
   ensure
     Thread.current[:weir_shard_key] = before
+  end
+
+  # Checks that a shard key is valid in metadata.
+  def self.checked_key(key)
+    return key if key.is_a?(String) && key.b.match?(/\A[!-~]([ -~]*[!-~])?\z/n)
+
+    raise ArgumentError, "invalid shard key #{key.inspect}: metadata allows only printable ASCII without spaces " \
+                         'at the ends; use its hash or base64'
   end
 end

@@ -5,6 +5,8 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import helloworld.GreeterGrpc;
 import helloworld.Helloworld.HelloRequest;
+import io.grpc.ClientInterceptor;
+import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.stub.MetadataUtils;
@@ -33,7 +35,7 @@ import weir.v1.CallRequest;
  * Tests the client against the server at WEIR_ADMIN. The server has backends dynamic and dynamic-2,
  * which return the request of a dynamic call unchanged, and an endpoint greeter on
  * /helloworld.Greeter/ that splits its traffic evenly between typed and typed-2. WEIR_VECTORS is
- * the path of protos/vectors/affinity.json.
+ * the folder protos/vectors. WEIR_GUARDED requires WEIR_TOKEN, and has an endpoint recorded.
  */
 final class SmokeTest {
   private static final Map<String, Double> HALF = Map.of("dynamic", 0.5, "dynamic-2", 0.5);
@@ -131,11 +133,51 @@ final class SmokeTest {
       check(message.equals(key), message);
       check(trailers.get().get(ShardKey.BACKEND).equals(affinity.explain(key).backend()), trailers);
     }
+  }
+
+  private static void rejected(Runnable call, String key) {
     try {
-      ShardKey.of("ключ");
-      check(false, "an invalid key was accepted");
+      call.run();
     } catch (IllegalArgumentException expected) {
       passed++;
+      return;
+    }
+    throw new AssertionError("an invalid key was accepted: " + key);
+  }
+
+  private static void shardKeys(WeirClient client, Path path) throws IOException {
+    AffinityMap affinity = new AffinityMap(client.getEndpoint("java"));
+    Handle handle = client.handle("java");
+    JsonObject keys = JsonParser.parseString(Files.readString(path)).getAsJsonObject();
+    for (JsonElement element : keys.getAsJsonArray("valid")) {
+      String key = element.getAsString();
+      Handle.Response response = handle.withShardKey(key).call("{}");
+      check(response.backend().equals(affinity.explain(key).backend()), key);
+    }
+    for (JsonElement element : keys.getAsJsonArray("invalid")) {
+      String key = element.getAsString();
+      rejected(() -> ShardKey.of(key), key);
+      rejected(() -> handle.withShardKey(key), key);
+    }
+  }
+
+  private static WeirClient connect(String address, ClientInterceptor... interceptors) {
+    return WeirClient.connect(
+        address,
+        "",
+        target -> ManagedChannelBuilder.forTarget(target).usePlaintext().intercept(interceptors).build(),
+        target -> ManagedChannelBuilder.forTarget(target).usePlaintext().build());
+  }
+
+  private static void tokens(String guarded) {
+    refused(Status.Code.UNAUTHENTICATED, "", () -> connect(guarded));
+    refused(Status.Code.UNAUTHENTICATED, "", () -> connect(guarded, WeirClient.token("wrong")));
+    try (WeirClient client = connect(guarded, WeirClient.token(System.getenv("WEIR_TOKEN")))) {
+      check(client.listBackends().size() == 1, "");
+      check(client.handle("recorded").withShardKey("token-test").call("{}").backend().equals("recorder"), "");
+      GreeterGrpc.newBlockingStub(client.data())
+          .withInterceptors(ShardKey.of("token-test"))
+          .sayHello(HelloRequest.getDefaultInstance());
     }
   }
 
@@ -241,13 +283,17 @@ final class SmokeTest {
     try (WeirClient client = WeirClient.connect(System.getenv("WEIR_ADMIN"))) {
       administration(client);
       handles(client);
+      shardKeys(client, Path.of(System.getenv("WEIR_VECTORS"), "shard_keys.json"));
       stubs(client);
       limitsAndComparison(client);
       wholeState(client);
       rollouts(client);
       client.deleteEndpoint("java");
     }
-    vectors(Path.of(System.getenv("WEIR_VECTORS")));
+    vectors(Path.of(System.getenv("WEIR_VECTORS"), "affinity.json"));
+    if (System.getenv("WEIR_GUARDED") != null) {
+      tokens(System.getenv("WEIR_GUARDED"));
+    }
     System.out.println(passed + " passed");
   }
 }
