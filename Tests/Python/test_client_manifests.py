@@ -34,7 +34,8 @@ REQUIRED = {"Apply", "GetRevision", "SetRateLimit", "SetShadowComparison", "SetT
 
 def table():
     """The rows of the table: for each method, the call of each language, or nothing."""
-    lines = (CLIENTS / "README.md").read_text().partition("\n## Calls\n")[2].splitlines()
+    text = (CLIENTS / "README.md").read_text().partition("\n## Calls\n")[2]
+    lines = text.partition("\n## Fields\n")[0].splitlines()
     head, _, *rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")]
                       for line in lines if line.startswith("|")]
     assert head == ["method", *LANGUAGES]
@@ -50,6 +51,11 @@ def test_the_table_has_each_method_of_the_admin_service():
     assert [method for method, _ in table()] == METHODS
 
 
+def spellings(method):
+    """The name of a method with underscores, and in camel case."""
+    return re.sub("(?<!^)([A-Z])", r"_\1", method).lower(), method[0].lower() + method[1:]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_calls_of_the_table_exist(language):
     pattern, declaration, use = LANGUAGES[language]
@@ -59,8 +65,7 @@ def test_the_calls_of_the_table_exist(language):
         if not name:
             assert method not in REQUIRED
             continue
-        snake = re.sub("(?<!^)([A-Z])", r"_\1", method).lower()
-        camel = method[0].lower() + method[1:]
+        snake, camel = spellings(method)
         assert re.search(declaration.format(name=name), text), f"{language} has no {name}"
         assert re.search(use.format(method=method, snake=snake, camel=camel), text) \
             or method in ("HoldLeases", "ReleaseLeases"), f"{language} does not call {method}"
@@ -69,6 +74,53 @@ def test_the_calls_of_the_table_exist(language):
             assert re.search(rf"\n  {name}\(", types), f"{name} has no type"
         if language == "Python":
             assert hasattr(weir.Client, name) and hasattr(weir.aio.Client, name)
+
+
+# For each language: the end of a call in its sources, and how the call sets the field of a request.
+FIELDS = {
+    "Python": (r"\n(?=    def |def |@)", r'\b{snake}=|"{snake}"'),
+    "Go": (r"\n}}\n", r"\b{pascal}:|request \*adminv1\.{method}Request"),
+    "C++": (r"\n}}\n", r"_{snake}\(|const pb::{method}Request& request|return Change\("),
+    "Java": (r"\n  }}\n", r"(set|add|addAll){pascal}\(|\({method}Request request\)"),
+    "Ruby": (r"\n    end\n", r"\b{snake}: "),
+    "Node": (r"\n  }}\n", r'"{method}", \{{[^()]*\b{camel}\b'),
+    "Swift": (r"\n    }}\n", r"\b{camel}:"),
+}
+# The fields that each call of a change has as options.
+OPTIONS = {"expected_revision", "validate_only", "note"}
+
+
+def unset(language):
+    """The fields of requests that the calls of a client do not set: {(method, field)}."""
+    pattern, _, use = LANGUAGES[language]
+    end, setter = FIELDS[language]
+    parts = re.split(end.format(), sources(pattern))
+    found = set()
+    for method, calls in table():
+        if not calls[language] or method in ("HoldLeases", "ReleaseLeases"):
+            continue
+        snake, camel = spellings(method)
+        request = admin_pb2.DESCRIPTOR.services_by_name["Admin"].methods_by_name[method].input_type
+        callers = [part for part in parts
+                   if re.search(use.format(method=method, snake=snake, camel=camel), part)]
+        for field in request.fields:
+            names = {"method": method, "snake": field.name, "camel": field.json_name,
+                     "pascal": field.json_name[0].upper() + field.json_name[1:]}
+            if field.name not in OPTIONS \
+                    and not any(re.search(setter.format(**names), part) for part in callers):
+                found.add((method, field.name))
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_fields_without_an_argument(language):
+    section = (CLIENTS / "README.md").read_text().partition("\n## Fields\n")[2]
+    listed = set()
+    for method, field, clients in re.findall(r"\| `(\w+)\.(\w+)` \| ([^|]+) \|", section):
+        assert not set(clients.split(", ")) - set(LANGUAGES)
+        if language in clients.split(", "):
+            listed.add((method, field))
+    assert listed == unset(language)
 
 
 @pytest.mark.parametrize("language", ["python", "go", "cpp", "java", "ruby", "node"])

@@ -205,6 +205,14 @@ func (c *Client) change(options []ChangeOption) (ChangeOptions, *adminv1.ChangeN
 	return change, &adminv1.ChangeNote{Author: c.author, Comment: change.Comment}
 }
 
+// signed is a note with the author of this client, unless it has one.
+func (c *Client) signed(note *adminv1.ChangeNote) *adminv1.ChangeNote {
+	if note.GetAuthor() != "" {
+		return note
+	}
+	return &adminv1.ChangeNote{Author: c.author, Comment: note.GetComment()}
+}
+
 // CreateBackend adds an upstream backend: gRPC servers that Weir does not start.
 func (c *Client) CreateBackend(
 	ctx context.Context, name string, addresses []string, options ...ChangeOption,
@@ -215,6 +223,16 @@ func (c *Client) CreateBackend(
 		Backend:          &adminv1.Backend{Name: name, Kind: upstream},
 		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
+	return reply, asError(err)
+}
+
+// CreateBackendWith is CreateBackend with all fields of the request: workers, TLS and options.
+func (c *Client) CreateBackendWith(
+	ctx context.Context, request *adminv1.CreateBackendRequest,
+) (*adminv1.Backend, error) {
+	request = proto.Clone(request).(*adminv1.CreateBackendRequest)
+	request.Note = c.signed(request.Note)
+	reply, err := c.Admin.CreateBackend(ctx, request)
 	return reply, asError(err)
 }
 
@@ -244,6 +262,16 @@ func (c *Client) CreateEndpoint(
 		Name: name, Route: route, Backend: backend,
 		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
+	return reply, asError(err)
+}
+
+// CreateEndpointWith is CreateEndpoint with all fields of the request: methods, CORS and the place of the shard key in HTTP.
+func (c *Client) CreateEndpointWith(
+	ctx context.Context, request *adminv1.CreateEndpointRequest,
+) (*adminv1.Endpoint, error) {
+	request = proto.Clone(request).(*adminv1.CreateEndpointRequest)
+	request.Note = c.signed(request.Note)
+	reply, err := c.Admin.CreateEndpoint(ctx, request)
 	return reply, asError(err)
 }
 
@@ -285,6 +313,16 @@ func (c *Client) SetTraffic(
 	return reply, asError(err)
 }
 
+// SetTrafficWith is SetTraffic with all fields of the request: weights that revert, and overrides of rollouts and freezes.
+func (c *Client) SetTrafficWith(
+	ctx context.Context, request *adminv1.SetTrafficRequest,
+) (*adminv1.SetTrafficResponse, error) {
+	request = proto.Clone(request).(*adminv1.SetTrafficRequest)
+	request.Note = c.signed(request.Note)
+	reply, err := c.Admin.SetTraffic(ctx, request)
+	return reply, asError(err)
+}
+
 // ShadowTraffic copies a share of an endpoint's requests to a backend; 0 removes the shadow.
 func (c *Client) ShadowTraffic(
 	ctx context.Context, endpoint, backend string, proportion float64, options ...ChangeOption,
@@ -294,6 +332,16 @@ func (c *Client) ShadowTraffic(
 		Endpoint: endpoint, Backend: backend, Proportion: proportion,
 		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
+	return reply, asError(err)
+}
+
+// ShadowTrafficWith is ShadowTraffic with all fields of the request: options.
+func (c *Client) ShadowTrafficWith(
+	ctx context.Context, request *adminv1.ShadowTrafficRequest,
+) (*adminv1.Endpoint, error) {
+	request = proto.Clone(request).(*adminv1.ShadowTrafficRequest)
+	request.Note = c.signed(request.Note)
+	reply, err := c.Admin.ShadowTraffic(ctx, request)
 	return reply, asError(err)
 }
 
@@ -312,6 +360,14 @@ func (c *Client) Rollback(
 // History returns the accepted changes, latest first.
 func (c *Client) History(ctx context.Context, limit uint32) ([]*adminv1.Revision, error) {
 	reply, err := c.Admin.ListRevisions(ctx, &adminv1.ListRevisionsRequest{Limit: limit})
+	return reply.GetRevisions(), asError(err)
+}
+
+// HistoryWith is History with all fields of the request: pages, and the changes of one endpoint.
+func (c *Client) HistoryWith(
+	ctx context.Context, request *adminv1.ListRevisionsRequest,
+) ([]*adminv1.Revision, error) {
+	reply, err := c.Admin.ListRevisions(ctx, request)
 	return reply.GetRevisions(), asError(err)
 }
 

@@ -141,6 +141,46 @@ func TestTrafficShadowsAndHistory(t *testing.T) {
 	}
 }
 
+func TestRequestsWithAllFields(t *testing.T) {
+	client, ctx := connect(t)
+	backend := &adminv1.Backend{
+		Name: "go-all", Kind: &adminv1.Backend_Upstream{Upstream: &adminv1.UpstreamKind{Addresses: []string{"127.0.0.1:1"}}},
+		Options: &adminv1.BackendOptions{MaxRequestsInFlight: 7},
+	}
+	created, err := client.CreateBackendWith(ctx, &adminv1.CreateBackendRequest{Backend: backend})
+	must(t, err)
+	must(t, client.DeleteBackend(ctx, "go-all"))
+	request := &adminv1.CreateEndpointRequest{
+		Name: "go-all", Route: "/go-all", Backend: "dynamic", Methods: []string{"GET"},
+		Cors: &adminv1.CorsPolicy{Origins: []string{"*"}}, HttpShardKey: &adminv1.HttpShardKey{Cookie: "user"},
+		Note: &adminv1.ChangeNote{Comment: "all"},
+	}
+	made, err := client.CreateEndpointWith(ctx, request)
+	must(t, err)
+	if created.Options.MaxRequestsInFlight != 7 || made.Methods[0] != "GET" || made.Cors.Origins[0] != "*" ||
+		made.HttpShardKey.Cookie != "user" || request.Note.Author != "" {
+		t.Fatal(created, made, request)
+	}
+	defer func() { must(t, client.DeleteEndpoint(ctx, "go-all")) }()
+	boxed, err := client.SetTrafficWith(ctx, &adminv1.SetTrafficRequest{
+		Endpoint: "go-all", Weights: []*adminv1.BackendWeight{{Backend: "dynamic-2", Weight: 1}},
+		ConfirmWithin: durationpb.New(time.Hour), Note: &adminv1.ChangeNote{Author: "ada"},
+	})
+	must(t, err)
+	shadow, err := client.ShadowTrafficWith(ctx, &adminv1.ShadowTrafficRequest{
+		Endpoint: "go-all", Backend: "dynamic", Proportion: 1, Options: &adminv1.ShadowOptions{IncludeOwn: true}})
+	must(t, err)
+	if !boxed.Endpoint.TimeBox.Confirmable || !shadow.Shadows[0].Options.IncludeOwn {
+		t.Fatal(boxed, shadow)
+	}
+	changes, err := client.HistoryWith(ctx, &adminv1.ListRevisionsRequest{
+		Endpoint: "go-all", BeforeRevision: boxed.Revision + 1, Limit: 2})
+	must(t, err)
+	if len(changes) != 2 || changes[0].Author != "ada" || changes[1].Comment != "all" || changes[1].Author == "" {
+		t.Fatal(changes)
+	}
+}
+
 func TestLimitsAndComparison(t *testing.T) {
 	client, ctx := connect(t)
 	endpoint(t, client, ctx, "go-limits")

@@ -239,6 +239,13 @@ Reply Client::Change(
   return Call(method, request);
 }
 
+template <typename Request, typename Reply>
+Reply Client::CallSigned(
+    grpc::Status (pb::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*), Request request) {
+  if (request.note().author().empty()) request.mutable_note()->set_author(author_);
+  return Call(method, request);
+}
+
 pb::Backend Client::CreateBackend(
     const std::string& name, const std::vector<std::string>& addresses, const ChangeOptions& options) {
   pb::CreateBackendRequest request;
@@ -246,6 +253,10 @@ pb::Backend Client::CreateBackend(
   request.mutable_backend()->set_name(name);
   for (const auto& address : addresses) request.mutable_backend()->mutable_upstream()->add_addresses(address);
   return Call(&pb::Admin::Stub::CreateBackend, request);
+}
+
+pb::Backend Client::CreateBackend(const pb::CreateBackendRequest& request) {
+  return CallSigned(&pb::Admin::Stub::CreateBackend, request);
 }
 
 void Client::DeleteBackend(const std::string& name, const ChangeOptions& options) {
@@ -267,6 +278,10 @@ pb::Endpoint Client::CreateEndpoint(
   request.set_route(route);
   request.set_backend(backend);
   return Call(&pb::Admin::Stub::CreateEndpoint, request);
+}
+
+pb::Endpoint Client::CreateEndpoint(const pb::CreateEndpointRequest& request) {
+  return CallSigned(&pb::Admin::Stub::CreateEndpoint, request);
 }
 
 void Client::DeleteEndpoint(const std::string& name, const ChangeOptions& options) {
@@ -299,6 +314,10 @@ pb::SetTrafficResponse Client::SetTraffic(
   return Call(&pb::Admin::Stub::SetTraffic, request);
 }
 
+pb::SetTrafficResponse Client::SetTraffic(const pb::SetTrafficRequest& request) {
+  return CallSigned(&pb::Admin::Stub::SetTraffic, request);
+}
+
 pb::Endpoint Client::ShadowTraffic(
     const std::string& endpoint, const std::string& backend, double proportion, const ChangeOptions& options) {
   pb::ShadowTrafficRequest request;
@@ -307,6 +326,10 @@ pb::Endpoint Client::ShadowTraffic(
   request.set_backend(backend);
   request.set_proportion(proportion);
   return Call(&pb::Admin::Stub::ShadowTraffic, request);
+}
+
+pb::Endpoint Client::ShadowTraffic(const pb::ShadowTrafficRequest& request) {
+  return CallSigned(&pb::Admin::Stub::ShadowTraffic, request);
 }
 
 std::vector<pb::ShadowReport> Client::ShadowReport(const std::string& endpoint) {
@@ -446,6 +469,10 @@ pb::ApplyResponse Client::Apply(const pb::Configuration& configuration, const Ch
 std::vector<pb::Revision> Client::History(std::uint32_t limit) {
   pb::ListRevisionsRequest request;
   request.set_limit(limit);
+  return History(request);
+}
+
+std::vector<pb::Revision> Client::History(const pb::ListRevisionsRequest& request) {
   return AsVector(Call(&pb::Admin::Stub::ListRevisions, request).revisions());
 }
 

@@ -156,6 +156,47 @@ static void LimitsAndComparison(weir::Client& client) {
   CHECK(Refusal([&] { client.ResetShadowReport("cpp", "dynamic"); }).code() == grpc::StatusCode::NOT_FOUND);
 }
 
+static void AllFields(weir::Client& client) {
+  weir::admin::v1::CreateBackendRequest backend;
+  backend.mutable_backend()->set_name("cpp-all");
+  backend.mutable_backend()->mutable_upstream()->add_addresses("127.0.0.1:1");
+  backend.mutable_backend()->mutable_options()->set_max_requests_in_flight(7);
+  CHECK(client.CreateBackend(backend).options().max_requests_in_flight() == 7);
+  client.DeleteBackend("cpp-all");
+  weir::admin::v1::CreateEndpointRequest endpoint;
+  endpoint.set_name("cpp-all");
+  endpoint.set_route("/cpp-all");
+  endpoint.set_backend("dynamic");
+  endpoint.add_methods("GET");
+  endpoint.mutable_cors()->add_origins("*");
+  endpoint.mutable_http_shard_key()->set_cookie("user");
+  endpoint.mutable_note()->set_comment("all");
+  const auto made = client.CreateEndpoint(endpoint);
+  CHECK(made.methods(0) == "GET" && made.cors().origins(0) == "*" && made.http_shard_key().cookie() == "user");
+  weir::admin::v1::SetTrafficRequest traffic;
+  traffic.set_endpoint("cpp-all");
+  traffic.add_weights()->set_backend("dynamic-2");
+  traffic.mutable_weights(0)->set_weight(1);
+  traffic.mutable_confirm_within()->set_seconds(3600);
+  traffic.mutable_note()->set_author("ada");
+  const auto boxed = client.SetTraffic(traffic);
+  CHECK(boxed.endpoint().time_box().confirmable());
+  weir::admin::v1::ShadowTrafficRequest shadow;
+  shadow.set_endpoint("cpp-all");
+  shadow.set_backend("dynamic");
+  shadow.set_proportion(1);
+  shadow.mutable_options()->set_include_own(true);
+  CHECK(client.ShadowTraffic(shadow).shadows(0).options().include_own());
+  weir::admin::v1::ListRevisionsRequest page;
+  page.set_endpoint("cpp-all");
+  page.set_before_revision(boxed.revision() + 1);
+  page.set_limit(2);
+  const auto changes = client.History(page);
+  CHECK(changes.size() == 2 && changes[0].author() == "ada" && changes[1].comment() == "all");
+  CHECK(!changes[1].author().empty());
+  client.DeleteEndpoint("cpp-all");
+}
+
 static void WholeState(weir::Client& client) {
   auto state = client.Export();
   CHECK(client.Apply(state).changes_size() == 0);
@@ -301,6 +342,7 @@ int main() {
   ShardKeys(client, vectors);
   Stubs(client);
   LimitsAndComparison(client);
+  AllFields(client);
   WholeState(client);
   Rollouts(client);
   client.DeleteEndpoint("cpp");

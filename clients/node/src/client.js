@@ -81,9 +81,13 @@ export class Client {
     return call(this.#admin, method, request, { signal });
   }
 
-  /** Adds an upstream backend: gRPC servers that Weir does not start. */
-  createBackend(name, addresses, options) {
-    return this.#change("CreateBackend", { backend: { name, upstream: { addresses } } }, options);
+  /**
+   * Adds an upstream backend: gRPC servers that Weir does not start. `backend` has its other fields,
+   * for example `{ options: { maxRequestsInFlight: 8 } }`.
+   */
+  createBackend(name, addresses, { backend = {}, ...options } = {}) {
+    const upstream = { addresses, ...backend.upstream };
+    return this.#change("CreateBackend", { backend: { ...backend, name, upstream } }, options);
   }
 
   /** Deletes a backend. Throws FAILED_PRECONDITION while a traffic policy or shadow uses it. */
@@ -96,9 +100,13 @@ export class Client {
     return (await this.admin("ListBackends")).backends;
   }
 
-  /** Adds an endpoint that routes all requests to one backend. Without a route, clients call it only by name. */
-  createEndpoint(name, { backend, route = "" }, options) {
-    return this.#change("CreateEndpoint", { name, backend, route }, options);
+  /**
+   * Adds an endpoint that routes all requests to one backend. Without a route, clients call it only by
+   * name. `methods` are the methods of plain HTTP that it accepts, `cors` is for scripts of web pages,
+   * and `httpShardKey` is the place of the shard key in requests of plain HTTP.
+   */
+  createEndpoint(name, { backend, route = "", methods, cors, httpShardKey }, options) {
+    return this.#change("CreateEndpoint", { name, backend, route, methods, cors, httpShardKey }, options);
   }
 
   /** Deletes an endpoint, but not its backends. */
@@ -116,10 +124,16 @@ export class Client {
     return (await this.admin("ListEndpoints")).endpoints;
   }
 
-  /** Replaces the weights of an endpoint atomically. They must sum to 1. */
-  setTraffic(endpoint, traffic, options) {
+  /**
+   * Replaces the weights of an endpoint atomically. They must sum to 1. The previous ones return
+   * `revertAfter` a time such as "90s", or unless `ConfirmTraffic` is called `confirmWithin` a time.
+   * `overrideRollout` and `overrideFreeze` change weights that a rollout owns, or that are frozen.
+   */
+  setTraffic(endpoint, traffic, terms = {}) {
+    const { revertAfter, confirmWithin, overrideRollout, overrideFreeze, ...options } = terms;
     const weights = Object.entries(traffic).map(([backend, weight]) => ({ backend, weight }));
-    return this.#change("SetTraffic", { endpoint, weights }, options);
+    return this.#change("SetTraffic", {
+      endpoint, weights, revertAfter, confirmWithin, overrideRollout, overrideFreeze }, options);
   }
 
   /** Returns the weights of an endpoint by backend. */
@@ -128,9 +142,12 @@ export class Client {
     return Object.fromEntries(weights.map(({ backend, weight }) => [backend, weight]));
   }
 
-  /** Copies a share of an endpoint's requests to a backend; 0 removes the shadow. */
-  shadowTraffic(endpoint, backend, proportion, options) {
-    return this.#change("ShadowTraffic", { endpoint, backend, proportion }, options);
+  /**
+   * Copies a share of an endpoint's requests to a backend; 0 removes the shadow. `shadow` are the
+   * options of the shadow, `{ includeOwn: true }`; without them, those of a present shadow stay.
+   */
+  shadowTraffic(endpoint, backend, proportion, { shadow, ...options } = {}) {
+    return this.#change("ShadowTraffic", { endpoint, backend, proportion, options: shadow }, options);
   }
 
   /** Returns the reports of an endpoint's shadows. */
@@ -148,9 +165,12 @@ export class Client {
     return this.admin("GetStats", { endpoint });
   }
 
-  /** Returns the accepted changes, latest first. */
-  async history(limit = 100) {
-    return (await this.admin("ListRevisions", { limit })).revisions;
+  /**
+   * Returns the accepted changes, latest first: those before a revision, of an endpoint, or with
+   * decisions of the rollouts of an endpoint.
+   */
+  async history(limit = 100, { beforeRevision, endpoint, rolloutsOf } = {}) {
+    return (await this.admin("ListRevisions", { limit, beforeRevision, endpoint, rolloutsOf })).revisions;
   }
 
   /** Restores the endpoints, or with `{ endpoint }` one of them, to a revision. */

@@ -1,8 +1,8 @@
 /// <reference types="node" />
 import type {
-  AdminMethods, AdminStreams, ApplyResponse, Backend, Configuration, DeleteBackendResponse, DeleteEndpointResponse,
-  Endpoint, ExplainRouteResponse, Revision, Rollout, RolloutPlan, RollbackResponse, SetTrafficResponse,
-  ShadowComparison, ShadowReport, StartRolloutResponse, Stats, WatchResponse,
+  AdminMethods, AdminStreams, ApplyResponse, Backend, Configuration, CorsPolicy, DeleteBackendResponse,
+  DeleteEndpointResponse, Endpoint, ExplainRouteResponse, HttpShardKey, Revision, Rollout, RolloutPlan, RollbackResponse, SetTrafficResponse,
+  ShadowComparison, ShadowOptions, ShadowReport, StartRolloutResponse, Stats, WatchResponse,
 } from "./admin.js";
 
 export * from "./admin.js";
@@ -89,23 +89,40 @@ export class Client {
     method: Method, request?: Input<AdminStreams[Method]["request"]>, options?: StreamOptions,
   ): AsyncGenerator<AdminStreams[Method]["response"]>;
 
-  createBackend(name: string, addresses: string[], options?: ChangeOptions): Promise<Backend>;
+  createBackend(
+    name: string, addresses: string[], options?: ChangeOptions & { backend?: Input<Backend> },
+  ): Promise<Backend>;
   deleteBackend(name: string, options?: ChangeOptions): Promise<DeleteBackendResponse>;
   listBackends(): Promise<Backend[]>;
-  createEndpoint(name: string, target: { backend: string; route?: string }, options?: ChangeOptions): Promise<Endpoint>;
+  createEndpoint(
+    name: string,
+    target: {
+      backend: string; route?: string; methods?: string[]; cors?: Input<CorsPolicy>; httpShardKey?: Input<HttpShardKey>;
+    },
+    options?: ChangeOptions,
+  ): Promise<Endpoint>;
   deleteEndpoint(name: string, options?: ChangeOptions): Promise<DeleteEndpointResponse>;
   getEndpoint(name: string): Promise<Endpoint>;
   listEndpoints(): Promise<Endpoint[]>;
 
-  /** Replaces the weights of an endpoint atomically. They must sum to 1. */
-  setTraffic(endpoint: string, traffic: Record<string, number>, options?: ChangeOptions): Promise<SetTrafficResponse>;
+  /** Replaces the weights of an endpoint atomically. They must sum to 1. Times are text: "90s". */
+  setTraffic(
+    endpoint: string,
+    traffic: Record<string, number>,
+    options?: ChangeOptions & {
+      revertAfter?: string; confirmWithin?: string; overrideRollout?: boolean; overrideFreeze?: boolean;
+    },
+  ): Promise<SetTrafficResponse>;
   getTraffic(endpoint: string): Promise<Record<string, number>>;
   /** Limits the requests per second of an endpoint; null removes the limit. */
   setRateLimit(
     endpoint: string, requestsPerSecond: number | null, options?: ChangeOptions & { burst?: number },
   ): Promise<Endpoint>;
   /** Copies a share of an endpoint's requests to a backend; 0 removes the shadow. */
-  shadowTraffic(endpoint: string, backend: string, proportion: number, options?: ChangeOptions): Promise<Endpoint>;
+  shadowTraffic(
+    endpoint: string, backend: string, proportion: number,
+    options?: ChangeOptions & { shadow?: Input<ShadowOptions> },
+  ): Promise<Endpoint>;
   setShadowComparison(
     endpoint: string, comparison: Input<ShadowComparison>, options?: ChangeOptions,
   ): Promise<Endpoint>;
@@ -133,7 +150,9 @@ export class Client {
   export(revision?: number | string): Promise<Configuration>;
   /** Replaces the whole state with a configuration; only with `prune`, deletes what it does not contain. */
   apply(configuration: Input<Configuration>, options?: ChangeOptions & { prune?: boolean }): Promise<ApplyResponse>;
-  history(limit?: number): Promise<Revision[]>;
+  history(
+    limit?: number, options?: { beforeRevision?: number | string; endpoint?: string; rolloutsOf?: string },
+  ): Promise<Revision[]>;
   rollback(revision: number | string, options?: ChangeOptions & { endpoint?: string }): Promise<RollbackResponse>;
   watch(options?: StreamOptions & { fromRevision?: number | string }): AsyncGenerator<WatchResponse>;
 

@@ -104,6 +104,24 @@ test("the whole state", options, async () => {
   assert.throws(() => client.deleteEndpoint("node", { prune: true }), TypeError);
 });
 
+test("all fields of requests", options, async () => {
+  const backend = { options: { maxRequestsInFlight: 7 } };
+  const created = await client.createBackend("node-all", ["127.0.0.1:1"], { backend });
+  assert.equal(created.options.maxRequestsInFlight, 7);
+  assert.deepEqual(created.upstream.addresses, ["127.0.0.1:1"]);
+  await client.deleteBackend("node-all");
+  const target = { backend: "dynamic", route: "/node-all", methods: ["GET"], cors: { origins: ["*"] } };
+  const made = await client.createEndpoint("node-all", { ...target, httpShardKey: { cookie: "user" } }, { comment: "all" });
+  assert.deepEqual([made.methods, made.cors.origins, made.httpShardKey.cookie], [["GET"], ["*"], "user"]);
+  const boxed = await client.setTraffic("node-all", { "dynamic-2": 1 }, { confirmWithin: "3600s", overrideFreeze: true });
+  assert.equal(boxed.endpoint.timeBox.confirmable, true);
+  const { shadows } = await client.shadowTraffic("node-all", "dynamic", 1, { shadow: { includeOwn: true } });
+  assert.equal(shadows[0].options.includeOwn, true);
+  const page = { endpoint: "node-all", beforeRevision: boxed.revision };
+  assert.deepEqual((await client.history(9, page)).map(({ comment }) => comment), ["all"]);
+  await client.deleteEndpoint("node-all");
+});
+
 test("rollouts", options, async () => {
   await client.setTraffic("node", { dynamic: 1 });
   const plan = { candidate: "dynamic-2", steps: ["10%", "50%"], gates: ["errors<1.5x"], minimum: "3600s" };

@@ -99,6 +99,24 @@ class SmokeTest < Minitest::Test
     assert_equal 1, @client.apply(state).changes.size
   end
 
+  def test_all_fields_of_requests
+    created = @client.create_backend(
+      'ruby-all', ['127.0.0.1:1'], backend: { options: { max_requests_in_flight: 7 } })
+    assert_equal [7, ['127.0.0.1:1']], [created.options.max_requests_in_flight, created.upstream.addresses.to_a]
+    @client.delete_backend('ruby-all')
+    made = @client.create_endpoint(
+      'ruby-all', backend: 'dynamic', route: '/ruby-all', methods: ['GET'], cors: { origins: ['*'] },
+                  http_shard_key: { cookie: 'user' }, comment: 'all')
+    assert_equal [['GET'], ['*'], 'user'], [made['methods'].to_a, made.cors.origins.to_a, made.http_shard_key.cookie]
+    boxed = @client.set_traffic('ruby-all', { 'dynamic-2' => 1 }, confirm_within: 3600.5, override_freeze: true)
+    assert boxed.endpoint.time_box.confirmable
+    shadow = @client.shadow_traffic('ruby-all', 'dynamic', 1, options: { include_own: true }).shadows.first
+    assert shadow.options.include_own
+    page = @client.history(9, endpoint: 'ruby-all', before_revision: boxed.revision)
+    assert_equal ['all'], page.map(&:comment)
+    @client.delete_endpoint('ruby-all')
+  end
+
   def test_rollouts
     plan = { candidate: 'dynamic-2', steps: ['10%', '50%'], minimum: Google::Protobuf::Duration.new(seconds: 3600) }
     assert_equal 3, @client.start_rollout('ruby', plan, validate_only: true).preview.size

@@ -172,6 +172,9 @@ class Client {
   // Adds an upstream backend: gRPC servers that Weir does not start.
   admin::v1::Backend CreateBackend(
       const std::string& name, const std::vector<std::string>& addresses, const ChangeOptions& options = {});
+  // The overloads with a request take all of its fields. The author is that of this client, unless the
+  // request has one.
+  admin::v1::Backend CreateBackend(const admin::v1::CreateBackendRequest& request);
   // Throws FAILED_PRECONDITION while a traffic policy or shadow uses it.
   void DeleteBackend(const std::string& name, const ChangeOptions& options = {});
   std::vector<admin::v1::Backend> ListBackends();
@@ -180,6 +183,7 @@ class Client {
   // only by name.
   admin::v1::Endpoint CreateEndpoint(
       const std::string& name, const std::string& route, const std::string& backend, const ChangeOptions& options = {});
+  admin::v1::Endpoint CreateEndpoint(const admin::v1::CreateEndpointRequest& request);
   void DeleteEndpoint(const std::string& name, const ChangeOptions& options = {});
   admin::v1::Endpoint GetEndpoint(const std::string& name);
   std::vector<admin::v1::Endpoint> ListEndpoints();
@@ -187,9 +191,11 @@ class Client {
   // Replaces the weights of an endpoint atomically. They must sum to 1.
   admin::v1::SetTrafficResponse SetTraffic(
       const std::string& endpoint, const std::map<std::string, double>& traffic, const ChangeOptions& options = {});
+  admin::v1::SetTrafficResponse SetTraffic(const admin::v1::SetTrafficRequest& request);
   // Copies a share of an endpoint's requests to a backend; 0 removes the shadow.
   admin::v1::Endpoint ShadowTraffic(
       const std::string& endpoint, const std::string& backend, double proportion, const ChangeOptions& options = {});
+  admin::v1::Endpoint ShadowTraffic(const admin::v1::ShadowTrafficRequest& request);
   // Replaces the rules that compare the responses of an endpoint's shadows.
   admin::v1::Endpoint SetShadowComparison(
       const std::string& endpoint, const admin::v1::ShadowComparison& comparison, const ChangeOptions& options = {});
@@ -234,6 +240,7 @@ class Client {
   admin::v1::ApplyResponse Apply(const admin::v1::Configuration& configuration, const ChangeOptions& options = {});
   // The accepted changes, latest first.
   std::vector<admin::v1::Revision> History(std::uint32_t limit = 100);
+  std::vector<admin::v1::Revision> History(const admin::v1::ListRevisionsRequest& request);
   // Restores an endpoint, or all if the name is empty, to a revision.
   admin::v1::RollbackResponse Rollback(
       std::uint64_t revision, const std::string& endpoint = "", const ChangeOptions& options = {});
@@ -250,6 +257,10 @@ class Client {
   Reply Call(
       grpc::Status (admin::v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
       const Request& request);
+  // The author is that of this client, unless the request has one.
+  template <typename Request, typename Reply>
+  Reply CallSigned(
+      grpc::Status (admin::v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*), Request request);
   // A change that takes only an endpoint.
   template <typename Request, typename Reply>
   Reply Change(

@@ -30,9 +30,11 @@ module Weir
       @serve = V1::Serve::Stub.new(@data_address, data_credentials)
     end
 
-    # Adds an upstream backend: gRPC servers that Weir does not start.
-    def create_backend(name, addresses, **terms)
-      backend = Admin::V1::Backend.new(name: name, upstream: Admin::V1::UpstreamKind.new(addresses: addresses))
+    # Adds an upstream backend: gRPC servers that Weir does not start. `backend` has its other fields,
+    # for example `{ options: { max_requests_in_flight: 8 } }`.
+    def create_backend(name, addresses, backend: {}, **terms)
+      upstream = { addresses: addresses, **backend.fetch(:upstream, {}) }
+      backend = Admin::V1::Backend.new(**backend, name: name, upstream: upstream)
       change(:create_backend, Admin::V1::CreateBackendRequest.new(backend: backend), terms)
     end
 
@@ -47,9 +49,11 @@ module Weir
     end
 
     # Adds an endpoint that routes all requests to one backend. Without a route, clients call it
-    # only by name.
-    def create_endpoint(name, backend:, route: '', **terms)
-      request = Admin::V1::CreateEndpointRequest.new(name: name, route: route, backend: backend)
+    # only by name. `methods` are the methods of plain HTTP that it accepts, `cors` is for scripts of
+    # web pages, and `http_shard_key` is the place of the shard key in requests of plain HTTP.
+    def create_endpoint(name, backend:, route: '', methods: [], cors: nil, http_shard_key: nil, **terms)
+      request = Admin::V1::CreateEndpointRequest.new(
+        name: name, route: route, backend: backend, methods: methods, cors: cors, http_shard_key: http_shard_key)
       change(:create_endpoint, request, terms)
     end
 
@@ -69,10 +73,16 @@ module Weir
     end
 
     # Replaces the weights of an endpoint atomically: `set_traffic('model', { 'v1' => 0.9, 'v2' =>
-    # 0.1 })`.
-    def set_traffic(endpoint, traffic, **terms)
+    # 0.1 })`. The previous ones return after the seconds of `revert_after`, or unless ConfirmTraffic is
+    # called within those of `confirm_within`. `override_rollout` and `override_freeze` change weights
+    # that a rollout owns, or that are frozen.
+    def set_traffic(endpoint, traffic, revert_after: nil, confirm_within: nil, override_rollout: false,
+                    override_freeze: false, **terms)
       weights = traffic.map { |backend, weight| Admin::V1::BackendWeight.new(backend: backend, weight: weight) }
-      change(:set_traffic, Admin::V1::SetTrafficRequest.new(endpoint: endpoint, weights: weights), terms)
+      request = Admin::V1::SetTrafficRequest.new(
+        endpoint: endpoint, weights: weights, revert_after: duration(revert_after),
+        confirm_within: duration(confirm_within), override_rollout: override_rollout, override_freeze: override_freeze)
+      change(:set_traffic, request, terms)
     end
 
     # Returns the weights of an endpoint by backend.
@@ -80,9 +90,11 @@ module Weir
       get_endpoint(endpoint).weights.to_h { |weight| [weight.backend, weight.weight] }
     end
 
-    # Copies a share of an endpoint's requests to a backend; 0 removes the shadow.
-    def shadow_traffic(endpoint, backend, proportion, **terms)
-      request = Admin::V1::ShadowTrafficRequest.new(endpoint: endpoint, backend: backend, proportion: proportion)
+    # Copies a share of an endpoint's requests to a backend; 0 removes the shadow. `options` are those
+    # of the shadow, `{ include_own: true }`; without them, those of a present shadow stay.
+    def shadow_traffic(endpoint, backend, proportion, options: nil, **terms)
+      request = Admin::V1::ShadowTrafficRequest.new(
+        endpoint: endpoint, backend: backend, proportion: proportion, options: options)
       change(:shadow_traffic, request, terms)
     end
 
@@ -143,9 +155,12 @@ module Weir
       change(:apply, request, { expected_revision: [plan.revision, 1].max - 1, **terms })
     end
 
-    # Returns the accepted changes, latest first.
-    def history(limit = 100)
-      ask(:list_revisions, Admin::V1::ListRevisionsRequest.new(limit: limit)).revisions.to_a
+    # Returns the accepted changes, latest first: those before a revision, of an endpoint, or with
+    # decisions of the rollouts of an endpoint.
+    def history(limit = 100, before_revision: 0, endpoint: '', rollouts_of: '')
+      request = Admin::V1::ListRevisionsRequest.new(
+        limit: limit, before_revision: before_revision, endpoint: endpoint, rollouts_of: rollouts_of)
+      ask(:list_revisions, request).revisions.to_a
     end
 
     # Restores the endpoints, or one of them, to a revision.
@@ -172,6 +187,13 @@ module Weir
       names = removed.map { |change| "#{change.kind} '#{change.name}'" }.join(', ')
       text = "nothing has changed: the configuration does not name #{names}; prune: true removes them"
       raise FailedPrecondition, GRPC::FailedPrecondition.new(text)
+    end
+
+    def duration(seconds)
+      return if seconds.nil?
+
+      nanoseconds = (seconds.to_r * 1_000_000_000).round
+      Google::Protobuf::Duration.new(seconds: nanoseconds / 1_000_000_000, nanos: nanoseconds % 1_000_000_000)
     end
 
     def ask(method, request)

@@ -201,6 +201,11 @@ public final class WeirClient implements AutoCloseable {
     return ChangeNote.newBuilder().setAuthor(author).setComment(options.comment()).build();
   }
 
+  /** A note with the author of this client, unless it has one. */
+  private ChangeNote signed(ChangeNote note) {
+    return note.getAuthor().isEmpty() ? note.toBuilder().setAuthor(author).build() : note;
+  }
+
   /** The connection to the admin port, for RPCs without a method here. */
   public Channel admin() {
     return admin;
@@ -231,6 +236,12 @@ public final class WeirClient implements AutoCloseable {
             .setNote(note(options));
     options.expectedRevision().ifPresent(request::setExpectedRevision);
     return ask(admin -> admin.createBackend(request.build()));
+  }
+
+  /** The same with all fields of the request: workers, TLS and options. */
+  public Backend createBackend(CreateBackendRequest request) {
+    ChangeNote note = signed(request.getNote());
+    return ask(admin -> admin.createBackend(request.toBuilder().setNote(note).build()));
   }
 
   /** Deletes a backend. Throws FAILED_PRECONDITION while a traffic policy or shadow uses it. */
@@ -270,6 +281,12 @@ public final class WeirClient implements AutoCloseable {
             .setNote(note(options));
     options.expectedRevision().ifPresent(request::setExpectedRevision);
     return ask(admin -> admin.createEndpoint(request.build()));
+  }
+
+  /** The same with all fields of the request: methods, CORS and the place of the shard key in HTTP. */
+  public Endpoint createEndpoint(CreateEndpointRequest request) {
+    ChangeNote note = signed(request.getNote());
+    return ask(admin -> admin.createEndpoint(request.toBuilder().setNote(note).build()));
   }
 
   /** Deletes an endpoint, but not its backends. */
@@ -318,6 +335,12 @@ public final class WeirClient implements AutoCloseable {
     return ask(admin -> admin.setTraffic(request.build()));
   }
 
+  /** The same with all fields of the request: weights that revert, and overrides of rollouts and freezes. */
+  public SetTrafficResponse setTraffic(SetTrafficRequest request) {
+    ChangeNote note = signed(request.getNote());
+    return ask(admin -> admin.setTraffic(request.toBuilder().setNote(note).build()));
+  }
+
   /** Copies a share of an endpoint's requests to a backend; 0 removes the shadow. */
   public Endpoint shadowTraffic(String endpoint, String backend, double proportion) {
     return shadowTraffic(endpoint, backend, proportion, ChangeOptions.NONE);
@@ -334,6 +357,12 @@ public final class WeirClient implements AutoCloseable {
             .setNote(note(options));
     options.expectedRevision().ifPresent(request::setExpectedRevision);
     return ask(admin -> admin.shadowTraffic(request.build()));
+  }
+
+  /** The same with all fields of the request: options. */
+  public Endpoint shadowTraffic(ShadowTrafficRequest request) {
+    ChangeNote note = signed(request.getNote());
+    return ask(admin -> admin.shadowTraffic(request.toBuilder().setNote(note).build()));
   }
 
   /** Returns the reports of an endpoint's shadows. */
@@ -587,8 +616,12 @@ public final class WeirClient implements AutoCloseable {
 
   /** Returns the accepted changes, latest first. */
   public List<Revision> history(int limit) {
-    return ask(admin -> admin.listRevisions(ListRevisionsRequest.newBuilder().setLimit(limit).build()))
-        .getRevisionsList();
+    return history(ListRevisionsRequest.newBuilder().setLimit(limit).build());
+  }
+
+  /** The same with all fields of the request: pages, and the changes of one endpoint. */
+  public List<Revision> history(ListRevisionsRequest request) {
+    return ask(admin -> admin.listRevisions(request)).getRevisionsList();
   }
 
   /** Restores an endpoint, or all if the name is empty, to a revision. */

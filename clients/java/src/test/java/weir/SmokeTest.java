@@ -20,15 +20,30 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import weir.admin.v1.Backend;
+import weir.admin.v1.BackendOptions;
+import weir.admin.v1.BackendWeight;
 import weir.admin.v1.ChangeAction;
+import weir.admin.v1.ChangeNote;
 import weir.admin.v1.Configuration;
+import weir.admin.v1.CorsPolicy;
+import weir.admin.v1.CreateBackendRequest;
+import weir.admin.v1.CreateEndpointRequest;
 import weir.admin.v1.Endpoint;
+import weir.admin.v1.HttpShardKey;
 import weir.admin.v1.Interval;
+import weir.admin.v1.ListRevisionsRequest;
 import weir.admin.v1.ObjectChange;
 import weir.admin.v1.RateLimit;
+import weir.admin.v1.Revision;
 import weir.admin.v1.RolloutPhase;
 import weir.admin.v1.RolloutPlan;
+import weir.admin.v1.SetTrafficRequest;
+import weir.admin.v1.SetTrafficResponse;
 import weir.admin.v1.ShadowComparison;
+import weir.admin.v1.ShadowOptions;
+import weir.admin.v1.ShadowTrafficRequest;
+import weir.admin.v1.UpstreamKind;
 import weir.v1.CallRequest;
 
 /**
@@ -222,6 +237,59 @@ final class SmokeTest {
     refused(Status.Code.NOT_FOUND, "", () -> client.resetShadowReport("java", "dynamic"));
   }
 
+  private static void allFields(WeirClient client) {
+    Backend backend =
+        Backend.newBuilder()
+            .setName("java-all")
+            .setUpstream(UpstreamKind.newBuilder().addAddresses("127.0.0.1:1"))
+            .setOptions(BackendOptions.newBuilder().setMaxRequestsInFlight(7))
+            .build();
+    Backend created = client.createBackend(CreateBackendRequest.newBuilder().setBackend(backend).build());
+    check(created.getOptions().getMaxRequestsInFlight() == 7, created);
+    client.deleteBackend("java-all");
+    Endpoint made =
+        client.createEndpoint(
+            CreateEndpointRequest.newBuilder()
+                .setName("java-all")
+                .setRoute("/java-all")
+                .setBackend("dynamic")
+                .addMethods("GET")
+                .setCors(CorsPolicy.newBuilder().addOrigins("*"))
+                .setHttpShardKey(HttpShardKey.newBuilder().setCookie("user"))
+                .setNote(ChangeNote.newBuilder().setComment("all"))
+                .build());
+    check(made.getMethods(0).equals("GET") && made.getCors().getOrigins(0).equals("*"), made);
+    check(made.getHttpShardKey().getCookie().equals("user"), made);
+    SetTrafficResponse boxed =
+        client.setTraffic(
+            SetTrafficRequest.newBuilder()
+                .setEndpoint("java-all")
+                .addWeights(BackendWeight.newBuilder().setBackend("dynamic-2").setWeight(1))
+                .setConfirmWithin(com.google.protobuf.Duration.newBuilder().setSeconds(3600))
+                .setNote(ChangeNote.newBuilder().setAuthor("ada"))
+                .build());
+    check(boxed.getEndpoint().getTimeBox().getConfirmable(), boxed);
+    Endpoint shadow =
+        client.shadowTraffic(
+            ShadowTrafficRequest.newBuilder()
+                .setEndpoint("java-all")
+                .setBackend("dynamic")
+                .setProportion(1)
+                .setOptions(ShadowOptions.newBuilder().setIncludeOwn(true))
+                .build());
+    check(shadow.getShadows(0).getOptions().getIncludeOwn(), shadow);
+    List<Revision> changes =
+        client.history(
+            ListRevisionsRequest.newBuilder()
+                .setEndpoint("java-all")
+                .setBeforeRevision(boxed.getRevision() + 1)
+                .setLimit(2)
+                .build());
+    check(changes.size() == 2 && changes.get(0).getAuthor().equals("ada"), changes);
+    check(changes.get(1).getComment().equals("all") && !changes.get(1).getAuthor().isEmpty(), changes);
+    client.deleteEndpoint("java-all");
+  }
+
   private static void wholeState(WeirClient client) {
     Configuration state = client.export(0);
     check(client.apply(state).getChangesCount() == 0, state);
@@ -286,6 +354,7 @@ final class SmokeTest {
       shardKeys(client, Path.of(System.getenv("WEIR_VECTORS"), "shard_keys.json"));
       stubs(client);
       limitsAndComparison(client);
+      allFields(client);
       wholeState(client);
       rollouts(client);
       client.deleteEndpoint("java");
