@@ -77,6 +77,7 @@ export class AffinityMap {
    * counts as no key, and is an error.
    */
   explain(shardKey) {
+    if (typeof shardKey !== "string") throw new TypeError(`invalid shard key ${shardKey}: use text`);
     if (shardKey.length === 0) {
       throw new RangeError("the shard key is empty; without a key, Weir selects the backend at random");
     }

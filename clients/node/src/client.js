@@ -1,10 +1,11 @@
 import os from "node:os";
 import { WeirError } from "./errors.js";
 import { Handle } from "./handle.js";
+import { checkNames } from "./keys.js";
 import { Connection, call, unary } from "./transport.js";
 
 /**
- * Connects to the admin port at `host:port`.
+ * Connects to the admin port at `host:port`, by default that of the variable WEIR_ADMIN.
  *
  * @param {string} address
  * @param {{ author?: string, dataAddress?: string, tls?: object, token?: string, dataTls?: object }} options
@@ -12,11 +13,20 @@ import { Connection, call, unary } from "./transport.js";
  *   differs from the one that the server reports; `tls`, with the options of `tls.connect`, and
  *   `token` are for the admin port, `dataTls` for the data port
  */
-export async function connect(address = "127.0.0.1:8001", options = {}) {
+export async function connect(address = process.env.WEIR_ADMIN || "127.0.0.1:8001", options = {}) {
+  checkAddress(address);
+  checkNames(options, ["author", "dataAddress", "tls", "token", "dataTls"]);
   const admin = new Connection(address, options);
   const dataAddress = options.dataAddress ?? (await learnDataAddress(admin, address));
   const data = new Connection(dataAddress, { tls: options.dataTls });
   return new Client(admin, data, dataAddress, options.author ?? thisUser());
+}
+
+function checkAddress(address) {
+  const port = /^(?:\[[^\]]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(address)?.[1];
+  if (typeof address !== "string" || !(port >= 1 && port <= 65_535)) {
+    throw new TypeError(`invalid address ${JSON.stringify(address)}: use host:port, for example "127.0.0.1:8001"`);
+  }
 }
 
 function thisUser() {
@@ -31,7 +41,9 @@ function thisUser() {
 
 /** The data address of the server, as reachable from here. */
 async function learnDataAddress(admin, address) {
-  const { instances } = await unary(admin, "ListInstances", {});
+  const { instances } = await unary(admin, "ListInstances", {}).catch((error) => {
+    throw explained(error, address);
+  });
   const reported = instances.find((instance) => instance.answering)?.dataAddress;
   if (!reported) throw new Error("the server does not report its data address");
   const colon = reported.lastIndexOf(":");
@@ -39,6 +51,18 @@ async function learnDataAddress(admin, address) {
   // The server listens on all addresses, so the admin port's host also works.
   const everywhere = host === "0.0.0.0" || host === "[::]";
   return (everywhere ? address.slice(0, address.lastIndexOf(":")) : host) + reported.slice(colon);
+}
+
+/** The error of the first call, with what to do. */
+function explained({ code, message, ...details }, address) {
+  if (code === "UNIMPLEMENTED") {
+    message = `${address} is not an admin port; it may be a data port. Connect to the admin port, by default port 8001 `
+      + `(${message})`;
+  } else if (code === "UNAVAILABLE") {
+    message = `no Weir is reachable at the admin address ${address}: ${message}. Start one with 'weir serve', `
+      + "or set WEIR_ADMIN to its address";
+  }
+  return new WeirError(code, message, details);
 }
 
 /**
@@ -66,11 +90,9 @@ export class Client {
     return unary(this.#admin, method, request);
   }
 
-  #change(method, request, { expectedRevision, validateOnly, comment, ...others } = {}) {
-    const [unknown] = Object.keys(others);
-    if (unknown) {
-      throw new TypeError(`unknown option '${unknown}': use expectedRevision, validateOnly, comment or one of the call`);
-    }
+  #change(method, request, options = {}) {
+    checkNames(options, ["expectedRevision", "validateOnly", "comment"]);
+    const { expectedRevision, validateOnly, comment } = options;
     return this.admin(method, {
       ...request, expectedRevision, validateOnly, note: { author: this.#author, comment },
     });
@@ -131,6 +153,9 @@ export class Client {
    */
   setTraffic(endpoint, traffic, terms = {}) {
     const { revertAfter, confirmWithin, overrideRollout, overrideFreeze, ...options } = terms;
+    if (Object.getPrototypeOf(traffic ?? 0) !== Object.prototype) {
+      throw new TypeError("invalid traffic: use an object such as { v1: 0.9, v2: 0.1 }");
+    }
     const weights = Object.entries(traffic).map(([backend, weight]) => ({ backend, weight }));
     return this.#change("SetTraffic", {
       endpoint, weights, revertAfter, confirmWithin, overrideRollout, overrideFreeze }, options);

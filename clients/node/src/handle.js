@@ -1,5 +1,6 @@
 import { WeirError } from "./errors.js";
 import { toJSON } from "./json.js";
+import { checkNames } from "./keys.js";
 import { BACKEND, ENDPOINT, SHARD_KEY, checkedKey, currentShardKey } from "./metadata.js";
 import { asWeirError } from "./transport.js";
 
@@ -29,6 +30,25 @@ function encode(data) {
   return [Buffer.from(toJSON(data)), "application/json"];
 }
 
+// Later timers of Node end at once.
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/** A query as text. Throws a TypeError for values that have no text of their own. */
+function encodeQuery(query) {
+  if (query instanceof URLSearchParams) return query.toString();
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const part of Array.isArray(value) ? value : [value]) {
+      if (!["string", "number", "bigint", "boolean"].includes(typeof part)) {
+        throw new TypeError(`the value of ${JSON.stringify(name)} in the query has no text: use text, a number, `
+          + "a boolean or an array of them");
+      }
+      search.append(name, part);
+    }
+  }
+  return search.toString();
+}
+
 /** Calls one endpoint by its name, without a `.proto`. `options` returns a handle with other options. */
 export class Handle {
   #connection;
@@ -47,14 +67,19 @@ export class Handle {
    * @param {{ shardKey?: string, timeout?: number, signal?: AbortSignal }} options `timeout` in milliseconds
    */
   options(options) {
-    if (options.shardKey !== undefined) checkedKey(options.shardKey);
+    checkNames(options, ["shardKey", "timeout", "signal"]);
+    const { shardKey, timeout } = options;
+    if (shardKey !== undefined) checkedKey(shardKey);
+    if (timeout !== undefined && !(timeout > 0 && timeout <= MAX_TIMEOUT)) {
+      throw new TypeError(`invalid timeout ${timeout}: use milliseconds, more than 0 and at most ${MAX_TIMEOUT}`);
+    }
     return new Handle(this.#connection, this.#endpoint, { ...this.#options, ...options });
   }
 
   /**
    * Calls the endpoint and returns the value of the response. Buffers and text are sent unchanged,
-   * anything else as JSON. The backend receives the query like that of an HTTP request. Throws a
-   * WeirError.
+   * anything else as JSON. The backend receives the query like that of an HTTP request, with one value
+   * for each element of an array. Throws a WeirError.
    */
   async call(data, query = {}) {
     return (await this.response(data, query)).data;
@@ -64,7 +89,7 @@ export class Handle {
   async response(data, query = {}) {
     const [body, contentType] = encode(data);
     const { shardKey = currentShardKey(), timeout, signal } = this.#options;
-    const search = new URLSearchParams(query).toString();
+    const search = encodeQuery(query);
     const headers = {
       ":path": "/weir.v1.Serve/Call" + (search ? `?${search}` : ""),
       "content-type": contentType,

@@ -72,10 +72,15 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+type QueryValue = string | number | bigint | boolean;
+
+/** The query of a call by name; an array gives a name several values. */
+export type Query = URLSearchParams | Record<string, QueryValue | QueryValue[]>;
+
 export class Handle {
   options(options: CallOptions): Handle;
-  call(data?: unknown, query?: Record<string, string>): Promise<unknown>;
-  response(data?: unknown, query?: Record<string, string>): Promise<Response>;
+  call(data?: unknown, query?: Query): Promise<unknown>;
+  response(data?: unknown, query?: Query): Promise<Response>;
 }
 
 export class Client {

@@ -4,6 +4,15 @@ export const ENDPOINT = "x-serve-endpoint";
 export const BACKEND = "x-serve-backend";
 export const SHADOW = "x-serve-shadow";
 
+/** Checks the names of options; throws a TypeError for others. */
+export function checkNames(options, names) {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) {
+      throw new TypeError(`unknown option '${name}': the options in common are ${names.join(", ")}`);
+    }
+  }
+}
+
 /** Checks that a shard key is valid in metadata; throws a TypeError otherwise. */
 export function checkedKey(key) {
   if (typeof key !== "string" || !/^[!-~]([ -~]*[!-~])?$/.test(key)) {

@@ -79,7 +79,7 @@ export class Connection {
 export function asWeirError(error) {
   if (error instanceof WeirError) return error;
   if (error.name === "AbortError") return new WeirError("CANCELLED", "the call was cancelled");
-  return new WeirError("UNAVAILABLE", error.message);
+  return new WeirError("UNAVAILABLE", error.cause?.message ?? error.message);
 }
 
 /** gRPC's frame around a message ("Length-Prefixed-Message" in PROTOCOL-HTTP2.md). */

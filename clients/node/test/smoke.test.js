@@ -201,6 +201,30 @@ test("tokens", { skip: guarded ? false : "WEIR_GUARDED is not set: see Tests/Pyt
   await assert.rejects(connect("192.0.2.1:1", { token: "secret" }), TypeError);
 });
 
+test("misuse is an error with what to do", options, async () => {
+  await assert.rejects(connect(client.dataAddress), { code: "UNIMPLEMENTED", message: /it may be a data port/ });
+  await assert.rejects(connect("127.0.0.1:1"), { code: "UNAVAILABLE", message: /ECONNREFUSED.*weir serve/ });
+  for (const bad of [25001, "http://127.0.0.1:8001", "localhost", ":8001", "a:0", "a:99999", "a:b", "::1:8001", null]) {
+    await assert.rejects(connect(bad), { name: "TypeError", message: /use host:port/ });
+  }
+  await assert.rejects(connect(address, { autor: "x" }), { name: "TypeError", message: /'autor'/ });
+  const fromVariable = await connect();
+  fromVariable.close();
+  assert.throws(() => client.deleteBackend("none", { commment: "x" }), { name: "TypeError", message: /'commment'/ });
+  const handle = client.getHandle("node");
+  for (const timeout of [NaN, -1, 0, Infinity, 2 ** 31, "x"]) assert.throws(() => handle.options({ timeout }), TypeError);
+  assert.throws(() => handle.options({ shardkey: "x" }), TypeError);
+  for (const query of [{ a: {} }, { a: undefined }, { a: null }, { a: [[1]] }]) {
+    await assert.rejects(handle.call(null, query), { name: "TypeError", message: /"a" in the query/ });
+  }
+  assert.equal(String(await handle.call(null, { type: ["text"], bytes: 3 })), "xxx");
+  assert.equal(String(await handle.call(null, new URLSearchParams({ type: "text", bytes: "3" }))), "xxx");
+  for (const traffic of [new Map([["dynamic", 1]]), null, undefined, [], "x"]) {
+    assert.throws(() => client.setTraffic("node", traffic), { name: "TypeError", message: /invalid traffic/ });
+  }
+  assert.throws(() => new AffinityMap({ name: "a", intervals: [{ backend: "b" }] }).explain(7), TypeError);
+});
+
 test("many calls at once share a connection", options, async () => {
   const handle = client.getHandle("node");
   const answers = await Promise.all(
@@ -283,7 +307,7 @@ test("a closed client says so", options, async () => {
 
 test("values that JSON would change are refused", options, async () => {
   for (const value of [NaN, [Infinity], { a: -Infinity }, new Map([["a", 1]]), { a: new Set() }, () => 1, Symbol("a"),
-    { a: new Float32Array(1) }, { a: new ArrayBuffer(1) }]) {
+    { a: new Float32Array(1) }, { a: new ArrayBuffer(1) }, ["\ud800"]]) {
     assert.throws(() => toJSON(value), TypeError);
     await assert.rejects(client.getHandle("node").call(value), TypeError);
   }

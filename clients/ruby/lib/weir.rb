@@ -14,8 +14,9 @@ module Weir
   BACKEND = 'x-serve-backend'
   SHADOW = 'x-serve-shadow'
 
-  # Connects to the admin port at host:port; see Weir::Client.
-  def self.connect(address = '127.0.0.1:8001', **options)
+  # Connects to the admin port at host:port, by default that of the variable WEIR_ADMIN; see
+  # Weir::Client.
+  def self.connect(address = ENV.fetch('WEIR_ADMIN', '127.0.0.1:8001'), **options)
     Client.new(address, **options)
   end
 end
@@ -30,6 +31,7 @@ require 'weir/v1/serve_services_pb'
 require 'weir/affinity'
 require 'weir/token'
 require 'weir/errors'
+require 'weir/values'
 require 'weir/handle'
 require 'weir/shard_key'
 require 'weir/rollouts'

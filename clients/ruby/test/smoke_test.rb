@@ -190,6 +190,36 @@ class SmokeTest < Minitest::Test
     end
   end
 
+  def test_misuse_is_an_error_with_what_to_do
+    assert_match(/it may be a data port/, assert_raises(Weir::Unimplemented) { Weir.connect(@client.data_address) }.message)
+    assert_match(/weir serve/, assert_raises(Weir::Unavailable) { Weir.connect('127.0.0.1:1') }.message)
+    [25_001, nil, 'http://127.0.0.1:8001', 'localhost', ':8001', 'a:0', 'a:99999', '::1:8001', "a:1\n"].each do |address|
+      assert_match(/use host:port/, assert_raises(ArgumentError) { Weir.connect(address) }.message)
+    end
+    [nil, 'x', [], { 'dynamic' => '1' }, { 'dynamic' => true }].each do |traffic|
+      assert_match(/invalid traffic/, assert_raises(ArgumentError) { @client.set_traffic('ruby', traffic) }.message)
+    end
+    assert_raises(ArgumentError) { @client.create_backend('b', '127.0.0.1:1') }
+    handle = @client.get_handle('ruby')
+    [Object.new, [Object], { a: Class.new.new }, { "\xff" => 1 }, "\xff", ["\xff"], Float::NAN].each do |value|
+      assert_raises(ArgumentError) { handle.response(value) }
+    end
+    [nil, true, 1, :a, 1.5, 'ü', "\xff".b, [1, { a: nil }]].each { |value| handle.response(value) }
+    [{}, nil, [[1]], Object.new].each { |value| assert_raises(ArgumentError) { handle.response(a: value) } }
+    assert_equal 'a=1&a=2&b=true', Weir::V1::CallRequest.decode(handle.response(a: [1, 2], b: true).body).query
+    [0, -1, Float::NAN, '1'].each { |timeout| assert_raises(ArgumentError) { handle.options(timeout: timeout) } }
+    assert_raises(ArgumentError) { Weir::AffinityMap.new(@client.get_endpoint('ruby')).explain(7) }
+  end
+
+  def test_a_closed_client_says_so
+    client = Weir.connect
+    handle = client.get_handle('ruby')
+    2.times { client.close }
+    [-> { client.list_backends }, -> { handle.call }, -> { client.watch_rollout('ruby').first }].each do |call|
+      assert_match(/closed/, assert_raises(Weir::FailedPrecondition, &call).message)
+    end
+  end
+
   def test_tokens
     address = ENV.fetch('WEIR_GUARDED') { skip 'WEIR_GUARDED is not set: see Tests/Python/test_clients.py' }
     [nil, 'wrong'].each do |token|

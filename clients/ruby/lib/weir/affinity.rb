@@ -27,6 +27,7 @@ module Weir
 
     # The owner of a key. An empty key counts as no key, and is an error.
     def explain(shard_key)
+      raise ArgumentError, "invalid shard key #{shard_key.inspect}: use text" unless shard_key.is_a?(String)
       raise ArgumentError, 'the shard key is empty; without a key, Weir selects at random' if shard_key.empty?
 
       point = point(shard_key)

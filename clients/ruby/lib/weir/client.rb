@@ -23,16 +23,30 @@ module Weir
     # `data_credentials` for the data port; without them, connections are plaintext.
     def initialize(address, author: nil, data_address: nil, timeout: 10, credentials: :this_channel_is_insecure,
                    token: nil, data_credentials: :this_channel_is_insecure)
+      Values.check_address(address)
       interceptors = token ? [Token.new(token, address, credentials)] : []
-      @author = author || "#{Etc.getlogin || 'unknown'}@#{Socket.gethostname}"
-      @admin = Admin::V1::Admin::Stub.new(address, credentials, timeout: timeout, interceptors: interceptors)
+      @address = address
+      @author = author || "#{Etc.getpwuid(Process.euid)&.name || 'unknown'}@#{Socket.gethostname}"
+      @channels = []
+      @admin = Admin::V1::Admin::Stub.new(
+        address, credentials, timeout: timeout, interceptors: interceptors,
+                              channel_override: open(address, credentials))
       @data_address = data_address || learn_data_address(address)
-      @serve = V1::Serve::Stub.new(@data_address, data_credentials)
+      @serve = V1::Serve::Stub.new(
+        @data_address, data_credentials, channel_override: open(@data_address, data_credentials))
+    end
+
+    # Closes both connections. Later calls raise FailedPrecondition.
+    def close
+      @channels.each(&:close)
+      nil
     end
 
     # Adds an upstream backend: gRPC servers that Weir does not start. `backend` has its other fields,
     # for example `{ options: { max_requests_in_flight: 8 } }`.
     def create_backend(name, addresses, backend: {}, **terms)
+      raise ArgumentError, "invalid addresses #{addresses.inspect}: use an Array" unless addresses.is_a?(Array)
+
       upstream = { addresses: addresses, **backend.fetch(:upstream, {}) }
       backend = Admin::V1::Backend.new(**backend, name: name, upstream: upstream)
       change(:create_backend, Admin::V1::CreateBackendRequest.new(backend: backend), terms)
@@ -78,6 +92,7 @@ module Weir
     # that a rollout owns, or that are frozen.
     def set_traffic(endpoint, traffic, revert_after: nil, confirm_within: nil, override_rollout: false,
                     override_freeze: false, **terms)
+      Values.check_traffic(traffic)
       weights = traffic.map { |backend, weight| Admin::V1::BackendWeight.new(backend: backend, weight: weight) }
       request = Admin::V1::SetTrafficRequest.new(
         endpoint: endpoint, weights: weights, revert_after: duration(revert_after),
@@ -175,10 +190,14 @@ module Weir
 
     # Without the token, which belongs in no log.
     def inspect
-      "#<Weir::Client data_address=#{@data_address.inspect}>"
+      "#<Weir::Client of #{@address}>"
     end
 
     private
+
+    def open(address, credentials)
+      GRPC::ClientStub.setup_channel(nil, address, credentials).tap { |channel| @channels << channel }
+    end
 
     def reject_removals(plan)
       removed = plan.changes.select { |change| change.action == :CHANGE_ACTION_REMOVE }
@@ -210,9 +229,19 @@ module Weir
       ask(method, request)
     end
 
+    def first_call(address)
+      ask(:list_instances, Admin::V1::ListInstancesRequest.new)
+    rescue Unimplemented => e
+      raise e.class.new(e, "#{address} is not an admin port; it may be a data port. Connect to the admin port, by " \
+                           "default port 8001 (#{e.message})")
+    rescue Unavailable => e
+      raise e.class.new(e, "no Weir is reachable at the admin address #{address}: #{e.message}. Start one with " \
+                           "'weir serve', or set WEIR_ADMIN to its address")
+    end
+
     # The data address of the server, as reachable from here.
     def learn_data_address(address)
-      instances = ask(:list_instances, Admin::V1::ListInstancesRequest.new).instances
+      instances = first_call(address).instances
       answering = instances.find(&:answering)
       raise ArgumentError, 'the server does not report its data address' unless answering
 

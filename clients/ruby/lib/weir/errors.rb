@@ -16,8 +16,9 @@ module Weir
     # The metadata of the reason.
     attr_reader :metadata
 
-    def initialize(error)
-      super(error.details)
+    # `error` is an exception of gRPC, or an Error that gets another message.
+    def initialize(error, message = error.details)
+      super(message)
       @code = error.code
       @metadata = {}
       packed = error.metadata['grpc-status-details-bin']
@@ -72,5 +73,10 @@ module Weir
     error = BY_CODE.fetch(e.code, Error).new(e)
     # Backends use the code for other errors.
     raise error.is_a?(Aborted) && error.reason == 'REVISION_CONFLICT' ? RevisionConflict.new(e) : error
+  rescue RuntimeError => e
+    # The text of gRPC for a channel that was closed.
+    raise unless e.message == 'closed!'
+
+    raise FailedPrecondition, GRPC::FailedPrecondition.new('the client is closed: connect again')
   end
 end

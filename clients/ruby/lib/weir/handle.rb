@@ -20,9 +20,12 @@ module Weir
       @settings = settings
     end
 
-    # Omitted options keep their values. `timeout` is in seconds.
+    # Omitted options keep their values. `timeout` is in seconds, more than 0.
     def options(shard_key: nil, method_name: nil, timeout: nil)
       Weir.checked_key(shard_key) unless shard_key.nil?
+      unless timeout.nil? || (timeout.is_a?(Numeric) && timeout.positive?)
+        raise ArgumentError, "invalid timeout #{timeout.inspect}: use seconds, more than 0"
+      end
       given = { shard_key: shard_key, method_name: method_name, timeout: timeout }.compact
       Handle.new(@stub, @endpoint, @settings.merge(given))
     end
@@ -39,7 +42,7 @@ module Weir
       body, content_type = encode(data)
       request = V1::CallRequest.new(
         payload: body, content_type: content_type, method_name: @settings.fetch(:method_name, ''),
-        query: URI.encode_www_form(query)
+        query: Values.query(query)
       )
       Weir.translating do
         operation = @stub.call(request, metadata: metadata, deadline: deadline, return_op: true)
@@ -54,9 +57,10 @@ module Weir
     private
 
     def encode(data)
-      return [JSON.generate(data), 'application/json'] unless data.is_a?(String)
+      return [Values.json(data), 'application/json'] unless data.is_a?(String)
       return [data, 'application/octet-stream'] if data.encoding == Encoding::BINARY
 
+      Values.check_text(data)
       [data.encode('UTF-8').b, 'text/plain; charset=utf-8']
     end
 

@@ -27,7 +27,7 @@ module Weir
 
       request = Admin::V1::WatchRolloutRequest.new(endpoint: endpoint)
       never = GRPC::Core::TimeConsts::INFINITE_FUTURE
-      operation = @admin.watch_rollout(request, deadline: never, return_op: true)
+      operation = Weir.translating { @admin.watch_rollout(request, deadline: never, return_op: true) }
       begin
         Weir.translating { operation.execute.each(&block) }
       ensure
