@@ -3,6 +3,7 @@
 A test is skipped if the tools of its language are not installed.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -232,6 +233,19 @@ def test_ruby(run, recorded):
     needs("Ruby", "ruby ruby-grpc", "ruby")
     output = run("ruby", "-I", "lib", "test/smoke_test.rb", folder=CLIENTS / "ruby")
     assert re.search(r"^[1-9]\d* runs.* 0 failures, 0 errors, 0 skips$", output, re.M)
+
+
+def test_shard_keys_in_python(server):
+    keys = json.loads((VECTORS / "shard_keys.json").read_text())
+    with weir.connect(server.admin) as client:
+        affinity, handle = client.get_endpoint("greeter"), client.get_handle("greeter")
+        for key in keys["valid"]:
+            assert client.explain("greeter", key).backend == affinity.explain(key).backend
+            assert handle.options(shard_key=key)
+    for key in keys["invalid"]:
+        for use in (lambda: handle.options(shard_key=key), lambda: weir.shard_key(key).__enter__()):
+            with pytest.raises(ValueError, match="invalid shard key"):
+                use()
 
 
 # The examples of the clients' pages, which have the same output in each language.

@@ -545,20 +545,11 @@ def test_handles_take_the_key_of_the_block_too(model):
         assert got == model.get_endpoint("model").explain(f"k{number}").backend
 
 
-KEYS = json.loads((ROOT / "protos/vectors/shard_keys.json").read_text())
-
-
-@pytest.mark.parametrize("key", [*KEYS["invalid"], b"\xff"])
+@pytest.mark.parametrize("key", ["", "ключ", "new\nline", " padded", b"\xff"])
 def test_keys_that_cannot_be_sent(key):
     with pytest.raises(ValueError, match="invalid shard key"):
         with weir.shard_key(key):
             pass
-
-
-def test_keys_that_can_be_sent(model):
-    for key in KEYS["valid"]:
-        got = model.get_handle("model").options(shard_key=key).remote().response()
-        assert got.backend == model.get_endpoint("model").explain(key).backend
 
 
 # asyncio.

@@ -10,12 +10,14 @@ package weir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/user"
 	"sort"
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -31,9 +33,10 @@ type Client struct {
 	// DataAddress is the data address of the server.
 	DataAddress string
 
-	author string
-	admin  *grpc.ClientConn
-	data   *grpc.ClientConn
+	author  string
+	admin   *grpc.ClientConn
+	data    *grpc.ClientConn
+	closing sync.Once
 }
 
 // An Option configures a client.
@@ -92,6 +95,9 @@ func Dial(ctx context.Context, address string, options ...Option) (*Client, erro
 	for _, option := range options {
 		option(&s)
 	}
+	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
+		return nil, fmt.Errorf("weir: invalid address %q: use host:port, for example 127.0.0.1:8001", address)
+	}
 	dial := append([]grpc.DialOption{}, s.dial...)
 	if s.token != "" {
 		dial = append(dial, grpc.WithPerRPCCredentials(bearer{s.token, isLoopback(address)}))
@@ -121,12 +127,15 @@ func Dial(ctx context.Context, address string, options ...Option) (*Client, erro
 	return client, nil
 }
 
-// Close ends both connections.
+// Close ends both connections. Later calls of Close have no effect.
 func (c *Client) Close() error {
-	err := c.data.Close()
-	if adminErr := c.admin.Close(); err == nil {
-		err = adminErr
-	}
+	var err error
+	c.closing.Do(func() {
+		err = c.data.Close()
+		if adminErr := c.admin.Close(); err == nil {
+			err = adminErr
+		}
+	})
 	return err
 }
 
@@ -146,7 +155,7 @@ func thisUser() string {
 func (c *Client) learnDataAddress(ctx context.Context, admin string) (string, error) {
 	reply, err := c.Admin.ListInstances(ctx, &adminv1.ListInstancesRequest{})
 	if err != nil {
-		return "", asError(err)
+		return "", explained(asError(err), admin)
 	}
 	for _, instance := range reply.Instances {
 		if !instance.Answering {
@@ -165,6 +174,23 @@ func (c *Client) learnDataAddress(ctx context.Context, admin string) (string, er
 		return net.JoinHostPort(host, port), nil
 	}
 	return "", fmt.Errorf("weir: the server does not report its data address")
+}
+
+// explained is the error of the first call, with what to do.
+func explained(err error, address string) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code {
+	case codes.Unimplemented:
+		e.Message = fmt.Sprintf("%s is not an admin port; it may be a data port. Connect to the admin port, "+
+			"by default port 8001 (%s)", address, e.Message)
+	case codes.Unavailable:
+		e.Message = fmt.Sprintf("no Weir is reachable at the admin address %s: %s. Start one with 'weir serve'",
+			address, e.Message)
+	}
+	return e
 }
 
 // ChangeOptions are the options of a change. The zero value is an unconditional change.

@@ -309,6 +309,25 @@ func TestRollouts(t *testing.T) {
 	refused(t, client.WatchRollout(ctx, "none", nil), codes.NotFound, "")
 }
 
+func TestMisuse(t *testing.T) {
+	client, ctx := connect(t)
+	_, err := Dial(ctx, client.DataAddress)
+	if e := refused(t, err, codes.Unimplemented, ""); !strings.Contains(e.Message, "it may be a data port") {
+		t.Fatal(e)
+	}
+	_, err = Dial(ctx, "127.0.0.1:1")
+	if e := refused(t, err, codes.Unavailable, ""); !strings.Contains(e.Message, "weir serve") {
+		t.Fatal(e)
+	}
+	if _, err = Dial(ctx, "http://127.0.0.1:8001"); err == nil || !strings.Contains(err.Error(), "use host:port") {
+		t.Fatal(err)
+	}
+	other, err := Dial(ctx, os.Getenv("WEIR_ADMIN"))
+	must(t, err)
+	must(t, other.Close())
+	must(t, other.Close())
+}
+
 func TestTokens(t *testing.T) {
 	for address, isLocal := range map[string]bool{
 		"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "192.0.2.1:1": false, "host:1": false, "": false,

@@ -83,6 +83,18 @@ std::string DataAddress(const pb::ListInstancesResponse& reply, const std::strin
   throw std::runtime_error("the server does not report its data address");
 }
 
+// The error of the first call, with what to do.
+Error Explained(const Error& error, const std::string& address) {
+  std::string text = error.what();
+  if (error.code() == grpc::StatusCode::UNIMPLEMENTED) {
+    text = address + " is not an admin port; it may be a data port. Connect to the admin port, by default port 8001 ("
+           + text + ")";
+  } else if (error.code() == grpc::StatusCode::UNAVAILABLE) {
+    text = "no Weir is reachable at the admin address " + address + ": " + text + ". Start one with 'weir serve'";
+  }
+  return Error(grpc::Status(error.code(), text));
+}
+
 void RejectRemovals(const pb::ApplyResponse& plan) {
   std::string removed;
   for (const auto& change : plan.changes()) {
@@ -182,6 +194,9 @@ Response Handle::Call(const std::string& body, const CallOptions& options) const
 }
 
 Client Client::Connect(const std::string& address, const ConnectOptions& options) {
+  if (address.rfind("http://", 0) == 0 || address.rfind("https://", 0) == 0) {
+    throw std::invalid_argument("invalid address " + address + ": use host:port, for example 127.0.0.1:8001");
+  }
   const auto credentials =
       options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
   if (!options.token.empty()) {
@@ -196,8 +211,12 @@ Client Client::Connect(const std::string& address, const ConnectOptions& options
   client.admin_ = pb::Admin::NewStub(grpc::CreateChannel(address, credentials));
   client.data_address_ = options.data_address;
   if (client.data_address_.empty()) {
-    client.data_address_ =
-        DataAddress(client.Call(&pb::Admin::Stub::ListInstances, pb::ListInstancesRequest()), address);
+    try {
+      client.data_address_ =
+          DataAddress(client.Call(&pb::Admin::Stub::ListInstances, pb::ListInstancesRequest()), address);
+    } catch (const Error& error) {
+      throw Explained(error, address);
+    }
   }
   client.data_ = grpc::CreateChannel(
       client.data_address_, options.data_credentials != nullptr ? options.data_credentials : credentials);

@@ -284,6 +284,16 @@ static void ShardKeys(weir::Client& client, const std::string& folder) {
   }
 }
 
+static void Misuse(weir::Client& client) {
+  auto error = Refusal([&] { weir::Client::Connect(client.data_address()); });
+  CHECK(error.code() == grpc::StatusCode::UNIMPLEMENTED);
+  CHECK(std::string(error.what()).find("it may be a data port") != std::string::npos);
+  error = Refusal([&] { weir::Client::Connect("127.0.0.1:1"); });
+  CHECK(error.code() == grpc::StatusCode::UNAVAILABLE);
+  CHECK(std::string(error.what()).find("weir serve") != std::string::npos);
+  CHECK(Throws([&] { weir::Client::Connect("http://127.0.0.1:8001"); }));
+}
+
 static void Tokens(const char* guarded) {
   for (const char* token : {"", "wrong"}) {
     weir::ConnectOptions options;
@@ -343,6 +353,7 @@ int main() {
   Stubs(client);
   LimitsAndComparison(client);
   AllFields(client);
+  Misuse(client);
   WholeState(client);
   Rollouts(client);
   client.DeleteEndpoint("cpp");

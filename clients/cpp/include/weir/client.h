@@ -125,7 +125,7 @@ class Handle {
  public:
   Handle(std::shared_ptr<grpc::Channel> channel, std::string endpoint);
 
-  // Sends a body and returns the response. Throws Error, and std::invalid_argument for metadata that
+  // Sends a body, which is JSON unless the options name another type, and returns the response. Throws Error, and std::invalid_argument for metadata that
   // is not printable ASCII, or for a name that gRPC does not allow.
   Response Call(const std::string& body, const CallOptions& options = {}) const;
 

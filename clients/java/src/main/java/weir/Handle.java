@@ -67,7 +67,7 @@ public final class Handle {
     return with(options.shardKey, options.methodName, options.contentType, options.query, timeout);
   }
 
-  /** Sends a body and returns the response. */
+  /** Sends a body, which is JSON unless {@link #withContentType} names another type, and returns the response. */
   public Response call(String body) {
     return call(ByteString.copyFromUtf8(body));
   }

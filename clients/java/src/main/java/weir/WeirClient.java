@@ -132,6 +132,10 @@ public final class WeirClient implements AutoCloseable {
       String author,
       Function<String, ManagedChannel> openAdmin,
       Function<String, ManagedChannel> openData) {
+    if (address.startsWith("http://") || address.startsWith("https://")) {
+      throw new IllegalArgumentException(
+          "invalid address " + address + ": use host:port, for example 127.0.0.1:8001");
+    }
     ManagedChannel admin = openAdmin.apply(address);
     try {
       return new WeirClient(admin, learnDataAddress(admin, address), author, openData);
@@ -169,7 +173,7 @@ public final class WeirClient implements AutoCloseable {
   private static String learnDataAddress(Channel admin, String address) {
     ListInstancesRequest request = ListInstancesRequest.getDefaultInstance();
     String told =
-        translating(() -> stub(admin).listInstances(request)).getInstancesList().stream()
+        explaining(address, () -> stub(admin).listInstances(request)).getInstancesList().stream()
             .filter(Instance::getAnswering)
             .map(Instance::getDataAddress)
             .findFirst()
@@ -179,6 +183,24 @@ public final class WeirClient implements AutoCloseable {
     // The server listens on all addresses, so the admin port's host also works.
     boolean everywhere = host.equals("0.0.0.0") || host.equals("[::]");
     return (everywhere ? address.substring(0, address.lastIndexOf(':')) : host) + told.substring(colon);
+  }
+
+  /** The first call, whose error says what to do. */
+  private static <T> T explaining(String address, Supplier<T> call) {
+    try {
+      return call.get();
+    } catch (StatusRuntimeException error) {
+      Status status = error.getStatus();
+      String text = status.getDescription();
+      if (status.getCode() == Status.Code.UNIMPLEMENTED) {
+        text =
+            address + " is not an admin port; it may be a data port. Connect to the admin port, by default port 8001 ("
+                + text + ")";
+      } else if (status.getCode() == Status.Code.UNAVAILABLE) {
+        text = "no Weir is reachable at the admin address " + address + ": " + text + ". Start one with 'weir serve'";
+      }
+      throw new WeirException(status.withDescription(text).asRuntimeException(error.getTrailers()));
+    }
   }
 
   private static AdminGrpc.AdminBlockingStub stub(Channel channel) {

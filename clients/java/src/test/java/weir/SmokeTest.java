@@ -157,7 +157,7 @@ final class SmokeTest {
       passed++;
       return;
     }
-    throw new AssertionError("an invalid key was accepted: " + key);
+    throw new AssertionError("an invalid value was accepted: " + key);
   }
 
   private static void shardKeys(WeirClient client, Path path) throws IOException {
@@ -174,6 +174,14 @@ final class SmokeTest {
       rejected(() -> ShardKey.of(key), key);
       rejected(() -> handle.withShardKey(key), key);
     }
+  }
+
+  private static void misuse(WeirClient client) {
+    WeirException error = refused(Status.Code.UNIMPLEMENTED, "", () -> WeirClient.connect(client.dataAddress()));
+    check(error.getMessage().contains("it may be a data port"), error);
+    error = refused(Status.Code.UNAVAILABLE, "", () -> WeirClient.connect("127.0.0.1:1"));
+    check(error.getMessage().contains("weir serve"), error);
+    rejected(() -> WeirClient.connect("http://127.0.0.1:8001"), "an address");
   }
 
   private static WeirClient connect(String address, ClientInterceptor... interceptors) {
@@ -355,6 +363,7 @@ final class SmokeTest {
       stubs(client);
       limitsAndComparison(client);
       allFields(client);
+      misuse(client);
       wholeState(client);
       rollouts(client);
       client.deleteEndpoint("java");
