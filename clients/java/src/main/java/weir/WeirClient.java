@@ -1,5 +1,7 @@
 package weir;
 
+import com.google.protobuf.Descriptors.Descriptor;
+import com.google.protobuf.Message;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptor;
 import io.grpc.Context;
@@ -219,8 +221,16 @@ public final class WeirClient implements AutoCloseable {
     return translating(() -> call.apply(stub(admin)));
   }
 
-  private ChangeNote note(ChangeOptions options) {
-    return ChangeNote.newBuilder().setAuthor(author).setComment(options.comment()).build();
+  /** Sets the fields that the requests of all changes have. */
+  private void fill(Message.Builder request, ChangeOptions options) {
+    Descriptor type = request.getDescriptorForType();
+    request.setField(type.findFieldByName("validate_only"), options.validateOnly());
+    request.setField(
+        type.findFieldByName("note"),
+        ChangeNote.newBuilder().setAuthor(author).setComment(options.comment()).build());
+    options
+        .expectedRevision()
+        .ifPresent(revision -> request.setField(type.findFieldByName("expected_revision"), revision));
   }
 
   /** A note with the author of this client, unless it has one. */
@@ -253,10 +263,8 @@ public final class WeirClient implements AutoCloseable {
     UpstreamKind upstream = UpstreamKind.newBuilder().addAllAddresses(addresses).build();
     CreateBackendRequest.Builder request =
         CreateBackendRequest.newBuilder()
-            .setBackend(Backend.newBuilder().setName(name).setUpstream(upstream))
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setBackend(Backend.newBuilder().setName(name).setUpstream(upstream));
+    fill(request, options);
     return ask(admin -> admin.createBackend(request.build()));
   }
 
@@ -273,12 +281,8 @@ public final class WeirClient implements AutoCloseable {
 
   /** The same with options. */
   public void deleteBackend(String name, ChangeOptions options) {
-    DeleteBackendRequest.Builder request =
-        DeleteBackendRequest.newBuilder()
-            .setName(name)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    DeleteBackendRequest.Builder request = DeleteBackendRequest.newBuilder().setName(name);
+    fill(request, options);
     ask(admin -> admin.deleteBackend(request.build()));
   }
 
@@ -298,10 +302,8 @@ public final class WeirClient implements AutoCloseable {
         CreateEndpointRequest.newBuilder()
             .setName(name)
             .setRoute(route)
-            .setBackend(backend)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setBackend(backend);
+    fill(request, options);
     return ask(admin -> admin.createEndpoint(request.build()));
   }
 
@@ -318,12 +320,8 @@ public final class WeirClient implements AutoCloseable {
 
   /** The same with options. */
   public void deleteEndpoint(String name, ChangeOptions options) {
-    DeleteEndpointRequest.Builder request =
-        DeleteEndpointRequest.newBuilder()
-            .setName(name)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    DeleteEndpointRequest.Builder request = DeleteEndpointRequest.newBuilder().setName(name);
+    fill(request, options);
     ask(admin -> admin.deleteEndpoint(request.build()));
   }
 
@@ -344,16 +342,12 @@ public final class WeirClient implements AutoCloseable {
 
   /** The same with options. */
   public SetTrafficResponse setTraffic(String endpoint, Map<String, Double> traffic, ChangeOptions options) {
-    SetTrafficRequest.Builder request =
-        SetTrafficRequest.newBuilder()
-            .setEndpoint(endpoint)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
+    SetTrafficRequest.Builder request = SetTrafficRequest.newBuilder().setEndpoint(endpoint);
     new TreeMap<>(traffic)
         .forEach(
             (backend, weight) ->
                 request.addWeights(BackendWeight.newBuilder().setBackend(backend).setWeight(weight)));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    fill(request, options);
     return ask(admin -> admin.setTraffic(request.build()));
   }
 
@@ -374,10 +368,8 @@ public final class WeirClient implements AutoCloseable {
         ShadowTrafficRequest.newBuilder()
             .setEndpoint(endpoint)
             .setBackend(backend)
-            .setProportion(proportion)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setProportion(proportion);
+    fill(request, options);
     return ask(admin -> admin.shadowTraffic(request.build()));
   }
 
@@ -410,10 +402,8 @@ public final class WeirClient implements AutoCloseable {
     SetShadowComparisonRequest.Builder request =
         SetShadowComparisonRequest.newBuilder()
             .setEndpoint(endpoint)
-            .setComparison(comparison)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setComparison(comparison);
+    fill(request, options);
     return ask(admin -> admin.setShadowComparison(request.build()));
   }
 
@@ -424,13 +414,9 @@ public final class WeirClient implements AutoCloseable {
 
   /** The same with options. */
   public Endpoint setRateLimit(String endpoint, Optional<RateLimit> limit, ChangeOptions options) {
-    SetRateLimitRequest.Builder request =
-        SetRateLimitRequest.newBuilder()
-            .setEndpoint(endpoint)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
+    SetRateLimitRequest.Builder request = SetRateLimitRequest.newBuilder().setEndpoint(endpoint);
     limit.ifPresent(request::setRateLimit);
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    fill(request, options);
     return ask(admin -> admin.setRateLimit(request.build()));
   }
 
@@ -444,10 +430,8 @@ public final class WeirClient implements AutoCloseable {
     StartRolloutRequest.Builder request =
         StartRolloutRequest.newBuilder()
             .setEndpoint(endpoint)
-            .setPlan(plan)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setPlan(plan);
+    fill(request, options);
     return ask(admin -> admin.startRollout(request.build()));
   }
 
@@ -485,12 +469,8 @@ public final class WeirClient implements AutoCloseable {
 
   /** The same with options. */
   public Rollout pauseRollout(String endpoint, ChangeOptions options) {
-    PauseRolloutRequest.Builder request =
-        PauseRolloutRequest.newBuilder()
-            .setEndpoint(endpoint)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    PauseRolloutRequest.Builder request = PauseRolloutRequest.newBuilder().setEndpoint(endpoint);
+    fill(request, options);
     return ask(admin -> admin.pauseRollout(request.build()));
   }
 
@@ -505,10 +485,8 @@ public final class WeirClient implements AutoCloseable {
         ResumeRolloutRequest.newBuilder()
             .setEndpoint(endpoint)
             .setAdopt(weights == Resume.ADOPT)
-            .setRestore(weights == Resume.RESTORE)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setRestore(weights == Resume.RESTORE);
+    fill(request, options);
     return ask(admin -> admin.resumeRollout(request.build()));
   }
 
@@ -519,12 +497,8 @@ public final class WeirClient implements AutoCloseable {
 
   /** The same with options. */
   public Rollout advanceRollout(String endpoint, ChangeOptions options) {
-    AdvanceRolloutRequest.Builder request =
-        AdvanceRolloutRequest.newBuilder()
-            .setEndpoint(endpoint)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    AdvanceRolloutRequest.Builder request = AdvanceRolloutRequest.newBuilder().setEndpoint(endpoint);
+    fill(request, options);
     return ask(admin -> admin.advanceRollout(request.build()));
   }
 
@@ -535,12 +509,8 @@ public final class WeirClient implements AutoCloseable {
 
   /** The same with options. */
   public Rollout promoteRollout(String endpoint, ChangeOptions options) {
-    PromoteRolloutRequest.Builder request =
-        PromoteRolloutRequest.newBuilder()
-            .setEndpoint(endpoint)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    PromoteRolloutRequest.Builder request = PromoteRolloutRequest.newBuilder().setEndpoint(endpoint);
+    fill(request, options);
     return ask(admin -> admin.promoteRollout(request.build()));
   }
 
@@ -560,10 +530,8 @@ public final class WeirClient implements AutoCloseable {
         AbortRolloutRequest.newBuilder()
             .setEndpoint(endpoint)
             .setImmediate(weights == Abort.IMMEDIATE)
-            .setKeepWeights(weights == Abort.KEEP_WEIGHTS)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setKeepWeights(weights == Abort.KEEP_WEIGHTS);
+    fill(request, options);
     return ask(admin -> admin.abortRollout(request.build()));
   }
 
@@ -599,12 +567,8 @@ public final class WeirClient implements AutoCloseable {
 
   /** The same with options. */
   public ApplyResponse apply(Configuration configuration, ChangeOptions options) {
-    ApplyRequest.Builder request =
-        ApplyRequest.newBuilder()
-            .setConfiguration(configuration)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+    ApplyRequest.Builder request = ApplyRequest.newBuilder().setConfiguration(configuration);
+    fill(request, options);
     if (!options.prune() && !options.validateOnly()) {
       ApplyResponse plan = ask(admin -> admin.apply(request.setValidateOnly(true).build()));
       rejectRemovals(plan);
@@ -656,10 +620,8 @@ public final class WeirClient implements AutoCloseable {
     RollbackRequest.Builder request =
         RollbackRequest.newBuilder()
             .setRevision(revision)
-            .setEndpoint(endpoint)
-            .setValidateOnly(options.validateOnly())
-            .setNote(note(options));
-    options.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setEndpoint(endpoint);
+    fill(request, options);
     return ask(admin -> admin.rollback(request.build()));
   }
 
