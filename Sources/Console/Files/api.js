@@ -18,6 +18,9 @@ export class CallError extends Error {
 	}
 }
 
+/** @param {unknown} error */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
 /** @param {{code?: unknown, message?: unknown}} error */
 function callError(error) {
 	return new CallError(String(error.code ?? "unknown"), String(error.message ?? error.code ?? ""));
@@ -160,8 +163,7 @@ export class Client {
 	 */
 	async metrics() {
 		const headers = this.#headers("text/plain");
-		const response = await fetch("/metrics",
-			{ headers, cache: "no-store", signal: deadline() });
+		const response = await fetch("/metrics", { headers, cache: "no-store", signal: deadline() });
 		if (!response.ok) throw new CallError("unavailable",
 		`status ${response.status} for /metrics`);
 		return response.text();
