@@ -301,3 +301,15 @@ test("an endpoint names the backend that fails, and what is rejected", () => {
     { level: 1, text: "3.0 % errors in the last 10 s" }, { level: 1, text: "5.0 requests/s over the rate limit are rejected" },
   ]);
 });
+
+test("a bad report of a shadow is a problem while the endpoint has the shadow", () => {
+  const model = new Model();
+  const shadows = ["b", "c", "d", "f"].map((backend) => ({ backend }));
+  model.reports.set("e", [
+    { backend: "b", verdict: "SHADOW_VERDICT_DIFFERS" }, { backend: "c", verdict: "SHADOW_VERDICT_FIT" },
+    { backend: "d", verdict: "SHADOW_VERDICT_TOO_FEW" }, { backend: "z", verdict: "SHADOW_VERDICT_LATE" },
+  ]);
+  assert.deepEqual(model.problems({ name: "e", shadows }), [{ level: 1, text: "shadow b differs" }]);
+  assert.deepEqual(model.problems({ name: "e" }), []);
+  assert.deepEqual(model.problems({ name: "other", shadows }), []);
+});

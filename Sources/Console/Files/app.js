@@ -12,7 +12,7 @@ import { clock, list, shown, span } from "./format.js";
 import { historyPage } from "./history.js";
 import { Live } from "./live.js";
 import { Model } from "./model.js";
-import { readReports } from "./shadows.js";
+import { readReports, readSomeReports } from "./shadows.js";
 import { failure, quiet, text } from "./table.js";
 
 const client = new Client();
@@ -88,7 +88,8 @@ function select() {
 	if (name !== "calls") stopTap();
 	if (name === "trace") readTrace(page, argument);
 	live.showRollout(name === "endpoint" ? argument : "");
-	live.setPoll("page", name === "endpoint" ? {
+	live.setPoll("page", name === "" ? { seconds: 5, read: () => readSomeReports(page) } :
+		name === "endpoint" ? {
 			seconds: 3,
 			read: async () => { await Promise.all([readReports(page, argument), readTotals(page,
 					argument)]); },

@@ -33,6 +33,7 @@ let isPaused = false;
 /** Ends the tap, because the page is left or another tap begins. */
 export function stopTap() {
 	isPaused = false;
+	findProblem = "";
 	tap.controller?.abort();
 	tap.controller = null;
 	tap.isOpen = false;
@@ -194,7 +195,7 @@ export function callsPage(page, name) {
 			plural(tap.number, "call"), tap.number > kept ? `, the latest ${kept} are shown` : "",
 			tap.dropped > 0 ? `, ${count(tap.dropped)} dropped by the server` : "") : null,
 		listed.length > 0 ? callsTable("calls", colours, listed) : null,
-		traceForm(""),
+		traceForm(page, ""),
 	];
 }
 
@@ -209,8 +210,14 @@ function traceID(text) {
 	return (parts.length >= 4 ? parts[1] : parts[0]) ?? "";
 }
 
-/** @param {string} id */
-function traceForm(id) {
+/** Why the form does not find a trace. */
+let findProblem = "";
+
+/**
+ * @param {Page} page
+ * @param {string} id
+ */
+function traceForm(page, id) {
 	return h("form", {
 		class: "card calls",
 		id: "find-trace",
@@ -218,11 +225,17 @@ function traceForm(id) {
 			event.preventDefault();
 			const form = /** @type {HTMLFormElement} */ (event.target);
 			const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("trace"));
-			location.hash = `#/trace/${encodeURIComponent(traceID(input.value))}`;
+			const wanted = traceID(input.value);
+			const isValid = /^[0-9a-f]{32}$/.test(wanted);
+			findProblem = isValid ? "" :
+				"Enter a trace id, which has 32 hexadecimal digits, or a traceparent.";
+			if (isValid) location.hash = `#/trace/${wanted}`;
+			page.changed();
 		},
 	}, h("label", { class: "field wide" }, "Trace id or traceparent", h("input", {
-		type: "text", name: "trace", autocomplete: "off", spellcheck: "false", required: true,
-		...(id ? { placeholder: id } : {}) })), h("button", { type: "submit" }, "Find"));
+		type: "text", name: "trace", autocomplete: "off", spellcheck: "false",
+		...(id ? { placeholder: id } : {}) })), h("button", { type: "submit" }, "Find"),
+		findProblem ? failure(findProblem) : null);
 }
 
 /**
@@ -260,6 +273,6 @@ export function tracePage(page, id) {
 		calls.length === 0 ? h("p", { id: "no-trace" },
 			"This server has no call of this trace. It keeps only the latest calls that were sampled or that failed.") :
 		callsTable("trace", names, calls.map((call, index) => ({ number: index, call }))),
-		traceForm(id),
+		traceForm(page, id),
 	];
 }

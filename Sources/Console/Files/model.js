@@ -1,6 +1,6 @@
 // What the page knows about the server.
 
-import { byName, list, number, percent, rate } from "./format.js";
+import { byName, list, number, percent, rate, word } from "./format.js";
 import { Series, recent, figures } from "./series.js";
 
 // The revisions, and the states of a rollout, that the page keeps.
@@ -18,6 +18,12 @@ const leastEnded = 20;
 /** @param {any} rollout undefined without one */
 export const isRunning = (rollout) => rollout !== undefined &&
 	!["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(rollout.phase);
+
+/**
+ * The bad verdicts of reports of shadows, in words.
+ * @type {Record<string, string>}
+ */
+export const badVerdicts = { differs: "differs", late: "is late", unreachable: "is unreachable" };
 
 export class Model {
 	/** @type {Connection} */
@@ -58,6 +64,11 @@ export class Model {
 	 * @type {any}
 	 */
 	freeze = null;
+	/**
+	 * The reports of the shadows of endpoints, as far as the page has read them.
+	 * @type {Map<string, any[]>}
+	 */
+	reports = new Map();
 	series = new Series();
 	/**
 	 * The states of rollouts, oldest first.
@@ -82,6 +93,7 @@ export class Model {
 		this.backends.clear();
 		this.forgetHistory();
 		this.series.clear();
+		this.reports.clear();
 		this.access = {};
 		this.fleet = {};
 		this.freeze = null;
@@ -261,6 +273,11 @@ export class Model {
 				add(1, `${down} of ${replicas.length} replicas of ${entry.backend} not ready`);
 			}
 			if (status.circuitOpen) add(1, `${entry.backend} rejects requests`);
+		}
+		for (const { backend } of list(endpoint.shadows)) {
+			const report = this.reports.get(endpoint.name)?.find((each) => each.backend === backend);
+			const bad = badVerdicts[word(report?.verdict, "SHADOW_VERDICT_")];
+			if (bad) add(1, `shadow ${backend} ${bad}`);
 		}
 		const rollout = this.rollouts.get(endpoint.name);
 		if (rollout?.phase === "ROLLOUT_PHASE_ABORTING") {

@@ -6,36 +6,45 @@ import { button } from "./controls.js";
 import { h } from "./dom.js";
 import { ago, bytes, clock, count, latency, list, number, percent, plural, shown, weight,
 	word } from "./format.js";
+import { badVerdicts } from "./model.js";
 import { backendLabel } from "./plots.js";
 import { card, cell, details, fact, failure, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
-/**
- * The latest reports of the endpoint that the page shows.
- * @type {{endpoint: string, reports: any[], problem: string}}
- */
-const view = { endpoint: "", reports: [], problem: "" };
+/** How many endpoints' reports the page of all endpoints reads at once. */
+const mostAtOnce = 8;
+let turn = 0;
+/** Why the reports of an endpoint could not be read. */
+const view = { endpoint: "", problem: "" };
 
 /**
  * Reads the reports of an endpoint.
  * @param {Page} page
  * @param {string} endpoint
  */
-export async function readReports(page, endpoint) {
-	if (view.endpoint !== endpoint) Object.assign(view, { endpoint, reports: [], problem: "" });
-	if ((page.model.endpoints.get(endpoint)?.shadows ?? []).length === 0) {
-		view.reports = [];
-		return;
-	}
+export async function readReports({ model, client }, endpoint) {
+	if (list(model.endpoints.get(endpoint)?.shadows).length === 0) return;
+	view.endpoint = endpoint;
 	try {
-		const response = await page.client.call("GetShadowReport", { endpoint });
-		if (view.endpoint === endpoint) Object.assign(view, { reports: list(response.reports),
-			problem: "" });
+		model.reports.set(endpoint, list((await client.call("GetShadowReport", { endpoint })).reports));
+		view.problem = "";
 	} catch (error) {
 		view.problem = messageOf(error);
 		throw error;
 	}
+}
+
+/**
+ * Reads the reports of endpoints with shadows, some each time.
+ * @param {Page} page
+ */
+export async function readSomeReports(page) {
+	const names = [...page.model.endpoints.values()].filter((each) => list(each.shadows).length > 0)
+		.map((each) => each.name);
+	const start = turn < names.length ? turn : 0;
+	turn = start + mostAtOnce;
+	for (const name of names.slice(start, turn)) await readReports(page, name);
 }
 
 /**
@@ -45,10 +54,10 @@ export async function readReports(page, endpoint) {
 export function shadowsSection(page, endpoint) {
 	const shadows = list(endpoint.shadows);
 	if (shadows.length === 0) return null;
-	const reports = view.endpoint === endpoint.name ? view.reports : [];
+	const reports = list(page.model.reports.get(endpoint.name));
 	return card("shadows", "Shadows",
 		quiet("Copies of requests; clients do not receive these responses. Figures of this server."),
-		view.problem ? failure(view.problem) : null,
+		view.problem && view.endpoint === endpoint.name ? failure(view.problem) : null,
 		shadows.map((shadow) => report(
 			page, endpoint, shadow, reports.find((each) => each.backend === shadow.backend))));
 }
@@ -63,7 +72,7 @@ function report(page, endpoint, shadow, report) {
 	const names = page.model.palette(endpoint);
 	const may = page.model.may(endpoint.name);
 	const verdict = word(report?.verdict, "SHADOW_VERDICT_");
-	const level = verdict === "fit" ? 0 : verdict === "too few" || verdict === "unknown" ? 0 : 2;
+	const level = verdict in badVerdicts ? 2 : 0;
 	const current = () => page.model.current(endpoint);
 	return h("article", { key: shadow.backend, "data-shadow": shadow.backend },
 		h("h3", null, backendLabel(names, shadow.backend),
