@@ -182,7 +182,7 @@ function drawBanner() {
 		say("lost", 2, "No connection to the server",
 			// Not announced each second.
 			h("span", { "aria-hidden": "true" }, ` for ${span((Date.now() - model.lostSince) / 1000)}`),
-			`: ${shown(model.reason)}. What you see is old. Connecting again …`);
+			`: ${shown(model.reason)}. ${model.hasState ? "The page shows old data. " : ""}Connecting again …`);
 	}
 	if (model.fleet.storeFailure) {
 		say("store", 2, `The store is not reachable, and the server rejects changes: ${shown(model.fleet.storeFailure)}`

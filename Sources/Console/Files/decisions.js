@@ -31,7 +31,7 @@ export function startRollout(page, endpoint) {
 			box("Steps", { type: "text", name: "steps", value: input.steps }, into(input, "steps", redo)),
 			box("Gates (empty for errors<1.5x, p99<1.5x, codes<2x)", { type: "text", name: "gates",
 				value: input.gates }, into(input, "gates", redo)),
-			box("Least seconds of each step", { type: "number", name: "minimum", min: 1,
+			box("Minimum duration of each step, in seconds", { type: "number", name: "minimum", min: 1,
 				value: input.minimum }, into(input, "minimum", redo)),
 			check("Each step waits for an approval", { name: "approval" }, (is) => { approval = is;
 				redo(); }),

@@ -212,8 +212,9 @@ export class Live {
 			const request = {
 				intervalMs: statsMilliseconds, pastSeconds: this.model.series.missing(Date.now()),
 			};
-			for await (const stats of this.client.stream("WatchStats", request, signal)) {
-				last = Date.now();
+			// On a slow link, the figures of the past need longer than the bound of silence.
+			const received = () => { last = Date.now(); };
+			for await (const stats of this.client.stream("WatchStats", request, signal, received)) {
 				this.model.series.add(stats, last);
 				setClock(last - this.model.series.latest.time);
 				this.model.freeze = stats.freeze ?? null;

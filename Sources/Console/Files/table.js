@@ -23,7 +23,7 @@ export function table(options, heads, rows) {
 	for (const row of rowsOf.flatMap((body) => body?.children ?? [])) {
 		let column = 0;
 		for (const { tag, props } of row.children) {
-			if (tag === "td" && names[column]) props["data-label"] ??= names[column];
+			if (tag === "td" && names[column] && !props.colspan) props["data-label"] ??= names[column];
 			column += props.colspan ?? 1;
 		}
 	}
