@@ -17,8 +17,8 @@ import { quiet, text } from "./table.js";
  * @param {Page} page
  * @param {any} endpoint
  */
-export const otherBackends = (page, endpoint) => [...page.model.backends.keys()].sort(byName).filter(
-	(name) => !list(endpoint.weights).some((each) => each.backend === name));
+export const otherBackends = (page, endpoint) => [...page.model.backends.keys()].sort(byName)
+	.filter((name) => !list(endpoint.weights).some((each) => each.backend === name));
 
 /**
  * Whether weights are equal. A weight of 0 is none.
@@ -80,7 +80,8 @@ export function setTraffic(page, endpoint) {
 						.backend));
 					redo();
 				}) : null,
-				owns ? check("Override the rollout, which owns the weights; it pauses", { name: "override" }, (is) => {
+				owns ? check("Override the rollout, which owns the weights; it pauses",
+					{ name: "override" }, (is) => {
 					overrides = is;
 					redo();
 				}) : null,
@@ -206,15 +207,18 @@ export function setShadow(page, endpoint, backend) {
 		confirm: "Set shadow",
 		method: "ShadowTraffic",
 		fields: (redo) => [
-			select("Backend", { name: "backend", value: input.name, disabled: backend !== undefined }, names,
+			select("Backend", { name: "backend", value: input.name, disabled: backend !== undefined },
+				names,
 				into(input, "name", redo)),
 			box("Share of requests to copy, in percent (0 removes the shadow)", { type: "number",
-				name: "proportion", min: 0, max: 100, step: "any", value: input.percentage }, into(input, "percentage", redo)),
+				name: "proportion", min: 0, max: 100, step: "any", value: input.percentage },
+					into(input, "percentage", redo)),
 		],
 		incomplete: () => "Select a backend and enter the share.",
 		// The box is empty also while its text is not a number.
 		request: () => input.percentage === "" || input.name === "" ? null :
-			({ endpoint: endpoint.name, backend: input.name, proportion: Number(input.percentage) / 100 }),
+			({ endpoint: endpoint.name, backend: input.name,
+				proportion: Number(input.percentage) / 100 }),
 		preview: (next) => {
 			const shadow = list(next.shadows).find((each) => each.backend === input.name);
 			const now = presentRate(page, endpoint);

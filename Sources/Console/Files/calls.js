@@ -118,7 +118,8 @@ function callsTable(id, names, calls) {
 	const attempts = (call) => list(call.failedAttempts).map((each) =>
 		`${each.replica || "handler"}: ${each.status || "not processed"} after ` +
 		latency(each.durationUs));
-	return h("section", { class: "card" }, table({ id, label: "Calls" }, ["time", "status", "backend and replica", "#attempts",
+	return h("section", { class: "card" }, table({ id, label: "Calls" },
+		["time", "status", "backend and replica", "#attempts",
 			"#duration", "#queue", "#upstream", "#response", "method", "trace"],
 		calls.map(({ number: key, call }) => h("tr", { key: String(key) },
 			rowHead(h("time", { datetime: call.time ?? "" }, call.time ? clockTime(call.time) : "–")),
@@ -268,7 +269,8 @@ export function tracePage(page, id) {
 	return [
 		h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/calls" }, "Calls"),
 			" / trace"),
-		h("div", { class: "title" }, h("h1", null, "Trace"), h("p", { class: "quiet code" }, text(id, 64))),
+		h("div", { class: "title" }, h("h1", null, "Trace"),
+			h("p", { class: "quiet code" }, text(id, 64))),
 		found.problem ? failure(found.problem) : found.calls === null ? quiet("Reading …") :
 		calls.length === 0 ? h("p", { id: "no-trace" },
 			"This server has no call of this trace. It keeps only the latest calls that were sampled or that failed.") :

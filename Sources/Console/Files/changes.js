@@ -84,7 +84,8 @@ export function changesSection(page, endpoint) {
 				h("td", null, list(each.weights).map((one) => h(
 					"span", { class: "weight-after", key: one.backend }, backendLabel(colours, one.backend),
 					` ${weight(one.weight)}`))),
-				may ? h("td", null, number(each.revision) === number(endpoint.revision) ? dim("current") : button("Restore …",
+				may ? h("td", null, number(each.revision) === number(endpoint.revision) ? dim("current") :
+					button("Restore …",
 					() => rollBack(page, number(each.revision), name), { class: "small",
 						"aria-label": `Restore revision ${each.revision}` })) : null))),
 		all.length > rows.length ? h("p", null, button(`Show ${plural(all.length, "change")}`, () => {

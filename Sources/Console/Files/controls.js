@@ -29,7 +29,8 @@ export const into = (values, name, redo) => (/** @type {string} */ value) => {
  * @param {string} label
  * @param {...import("./dom.js").Loose} control
  */
-export const field = (label, ...control) => h("label", { class: "field", key: label }, label, control);
+export const field = (label, ...control) => h("label", { class: "field", key: label }, label,
+	control);
 
 /**
  * A labelled box.
@@ -49,7 +50,8 @@ export const box = (label, props, set) => field(label, h("input", { autocomplete
  * @param {string} [none] the text without a selected name
  */
 export const select = (label, props, names, set, none = "Select …") => field(label, h("select", {
-	...props, onchange: typed(set) }, h("option", { value: "" }, none), names.map((each) => h("option",
+	...props, onchange: typed(set) }, h("option", { value: "" }, none),
+		names.map((each) => h("option",
 	{ value: each, key: each }, shown(each, 128)))));
 
 /**
@@ -78,4 +80,5 @@ export const filterBox = (label, view, changed) => h("label", { class: "filter" 
  * @param {() => void} onclick
  * @param {Record<string, any>} [props]
  */
-export const button = (label, onclick, props) => h("button", { type: "button", ...props, onclick }, label);
+export const button = (label, onclick, props) => h("button",
+	{ type: "button", ...props, onclick }, label);

@@ -27,7 +27,8 @@ export function startRollout(page, endpoint) {
 		confirm: "Start rollout",
 		method: "StartRollout",
 		fields: (redo) => [
-			select("Candidate", { name: "candidate", value: input.candidate }, names, into(input, "candidate", redo)),
+			select("Candidate", { name: "candidate", value: input.candidate }, names,
+				into(input, "candidate", redo)),
 			box("Steps", { type: "text", name: "steps", value: input.steps }, into(input, "steps", redo)),
 			box("Gates (empty for errors<1.5x, p99<1.5x, codes<2x)", { type: "text", name: "gates",
 				value: input.gates }, into(input, "gates", redo)),
@@ -50,7 +51,8 @@ export function startRollout(page, endpoint) {
 		preview: (response) => [
 			quiet(`Based on ${rate(response.requestsPerSecond ?? 0)} requests per second and ` +
 				`${weight(response.errorShare ?? 0)} errors.`),
-			table({ label: "Steps", class: "" }, ["step", "#keys that move", "#time to proof"], list(response.preview).map((step) => h("tr", { key: step.step },
+			table({ label: "Steps", class: "" }, ["step", "#keys that move", "#time to proof"],
+				list(response.preview).map((step) => h("tr", { key: step.step },
 				rowHead(step.step), cell(weight(step.movedShare)),
 				cell(step.timeToProof ? span(seconds(step.timeToProof)) : "not at this step")))),
 		],
@@ -98,7 +100,8 @@ export function decide(page, endpoint, method) {
 				}, h("option", { value: "adopt" }, "continue from the present weights"),
 				h("option", { value: "restore" }, "set the weights of the step again"))) : null,
 			method === "AbortRollout" && (rollout.plan?.abort ?? "").startsWith("ramp") ?
-			check("At once, without the ramp of the plan", { name: "immediate" }, (is) => { isImmediate = is;
+			check("At once, without the ramp of the plan", { name: "immediate" },
+				(is) => { isImmediate = is;
 				redo(); }) : null,
 		],
 		request: () => ({
@@ -139,7 +142,8 @@ export function setFreeze(page) {
 		method: "SetFreeze",
 		danger: !isFrozen,
 		fields: (redo) => isFrozen ? null : [
-			box("Reason (required)", { type: "text", name: "reason", maxlength: 500, value: input.reason },
+			box("Reason (required)", { type: "text", name: "reason", maxlength: 500,
+				value: input.reason },
 				into(input, "reason", redo)),
 			box("Minutes (empty: until an admin ends it)", { type: "number", name: "minutes", min: 1,
 				max: 500_000, value: input.minutes }, into(input, "minutes", redo)),

@@ -221,7 +221,8 @@ export function open(page, action) {
 			h("section", { class: "preview", "aria-live": "polite", "aria-busy": !result && !
 					problem },
 				h("h3", null, hasDryRun ? "What this does (dry run)" : "What this does"),
-				result ? action.preview(result) : problem ? null : quiet(action.request() ? "Asking the server …" :
+				result ? action.preview(result) : problem ? null :
+					quiet(action.request() ? "Asking the server …" :
 					action.incomplete?.() ?? "Complete the input above."),
 				result ? warnings(result) : null,
 				refusal ? h("p", { class: "error" }, refusal) : null,
@@ -309,5 +310,6 @@ export function changesTable(changes) {
  * A value of a field; a number without the noise of its binary form.
  * @param {string | undefined} value
  */
-const rounded = (value) => shown(/^\d+\.\d{9,}$/.test(value ?? "") ? Number(Number(value).toFixed(9)) :
+const rounded = (value) => shown(/^\d+\.\d{9,}$/.test(value ?? "") ?
+	Number(Number(value).toFixed(9)) :
 	value);

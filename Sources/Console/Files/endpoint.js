@@ -45,7 +45,8 @@ export function endpointPage(page, name) {
 	 * @param {string} label
 	 * @param {(page: Page, endpoint: any) => void} act
 	 */
-	const action = (label, act) => button(label, () => act(page, model.current(endpoint)), { key: label });
+	const action = (label, act) => button(label, () => act(page, model.current(endpoint)),
+		{ key: label });
 	return [
 		h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/" }, "Endpoints"),
 			" / ", text(name)),
@@ -159,7 +160,8 @@ function comparisonSection(page, endpoint, change) {
 		 * @param {(each: import("./series.js").Point) => number} value
 		 * @param {object} [more]
 		 */
-		const plot = (label, value, more) => h("td", { class: "number", "data-label": label }, sparkline(points, value, {
+		const plot = (label, value, more) => h("td", { class: "number", "data-label": label },
+			sparkline(points, value, {
 			...range, marks, label: `${label} over 5 min`, ...more }));
 		return h("tbody", { key },
 			h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, head),
@@ -216,7 +218,8 @@ function rejectedGroup(endpoint, points, { from, to, time }) {
 				.filter(Boolean).join(", ") : ""));
 	};
 	return h("tbody", { key: "\nrejected", id: "rejected" },
-		h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, "Rejected before a backend was chosen"),
+		h("tr", { class: "head" }, h("th", { scope: "rowgroup" },
+			"Rejected before a backend was chosen"),
 			h("td", { class: "number" }, sparkline(points, (each) => (each.limited + each.overloaded) /
 				each.seconds, { from, to, marks: time > 0 ? [time] : [], tone: "bad",
 				label: "rejected requests per second over 5 min" })),
@@ -257,7 +260,8 @@ function replicasSection(page, endpoint) {
 				cell(latency(each.latency?.p99Us)),
 				h("td", null, each.lastFailure ?
 					[text(each.lastFailure, 200), dim(` ${ago(each.lastFailureTime)}`)] : "–",
-					number(each.ejections) > 0 ? dim(` · ${plural(number(each.ejections), "ejection")}`) : null));
+					number(each.ejections) > 0 ? dim(` · ${plural(number(each.ejections), "ejection")}`) :
+						null));
 		});
 	});
 	return card("", "Replicas on this server",

@@ -109,7 +109,8 @@ export function endpointsPage(page) {
 			h("p", { class: "quiet figures" },
 				`${rate(latest.requests)} requests/s · ${plural(latest.connections, "connection")}`),
 			filterBox("Filter by name or route", view, page.changed)),
-		model.endpoints.size === 0 ? quiet("This server has no endpoints yet. Create one with the tool: ",
+		model.endpoints.size === 0 ?
+			quiet("This server has no endpoints yet. Create one with the tool: ",
 			h("code", null, "weir endpoint create NAME --route /pkg.Service/ --backend NAME")) :
 		h("table", { id: "endpoints", class: "wide" },
 			h("caption", { class: "hidden" },
@@ -121,7 +122,8 @@ export function endpointsPage(page) {
 				h("th", { scope: "col", class: "number" }, "p99"), h("th", { scope: "col" },
 					"last change"))),
 			h("tbody", null, listed.map((name) => row(page, name, problems.get(name) ?? [], drawn)))),
-		names.length > listed.length ? h("p", null, button(`Show all ${names.length} endpoints`, () => { view.all = true;
+		names.length > listed.length ? h("p", null, button(`Show all ${names.length} endpoints`,
+			() => { view.all = true;
 			page.changed(); })) : null,
 	];
 }
@@ -169,7 +171,8 @@ function makeRow(page, endpoint, problems, points, change, isNew) {
 	const errors = figuresNow?.errors ?? 0;
 	return h("tr", { class: `level-${level}${isNew ? " new" : ""}`, "data-endpoint": endpoint.name },
 		rowHead(h("a", { href: `#/endpoint/${encodeURIComponent(endpoint.name)}` },
-				h("span", { class: `dot level-${level}`, role: "img", "aria-label": words[level] }), text(endpoint.name)),
+				h("span", { class: `dot level-${level}`, role: "img", "aria-label": words[level] }),
+					text(endpoint.name)),
 			h("span", { class: "route quiet" }, h("bdi", null, shown(endpoint.route) ||
 			"by name only")),
 			problems.map((each) => h("span", { key: each.text, class: `problem level-${each.level}` },

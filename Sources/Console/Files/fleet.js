@@ -75,7 +75,8 @@ export function fleetPage(page) {
 			model.fleet.storeFailure ? h("p", { class: "problem level-2" }, shown(model.fleet
 				.storeFailure)) : null,
 			quiet(`Revision ${model.revision}; the oldest that is kept is ${model.oldestRevision}.`)),
-		down.length > 0 ? card("", "Backends that are not usable", h("ul", null, down.map((each) => h("li", { key: each
+		down.length > 0 ? card("", "Backends that are not usable",
+			h("ul", null, down.map((each) => h("li", { key: each
 				.name },
 			h("b", null, text(each.name)), `: ${shown(each.status.problem)}`)))) : null,
 		view.samples ? limitsSection(page, view.samples) : null,
@@ -83,7 +84,8 @@ export function fleetPage(page) {
 			view.problem ? failure(view.problem) : null,
 			!view.samples ? view.problem ? null : quiet("Reading …") :
 			rejected.length === 0 ? h("p", null, "None.") :
-			table({ label: "Other events" }, ["what", "where and why", "#count"], rejected.map((each) => h(
+			table({ label: "Other events" }, ["what", "where and why", "#count"],
+				rejected.map((each) => h(
 				"tr", { key: `${each.name}{${each.labels}}` },
 				rowHead(each.text ?? ""),
 				h("td", { class: "code" }, shown(each.labels.replaceAll("\"", ""), 300)),

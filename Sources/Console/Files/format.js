@@ -107,7 +107,8 @@ export function span(seconds) {
 let ahead = 0;
 
 /** @param {number} milliseconds small ones are delays of the network */
-export const setClock = (milliseconds) => { ahead = Math.abs(milliseconds) > 3000 ? milliseconds : 0; };
+export const setClock = (milliseconds) => { ahead = Math.abs(milliseconds) > 3000 ? milliseconds :
+	0; };
 
 /** The time of the server, in milliseconds. */
 export const serverTime = () => Date.now() - ahead;

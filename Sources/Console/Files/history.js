@@ -62,9 +62,11 @@ export function historyPage(page, selected) {
 		selected > 0 && selected <= model.revision ? detail(page, selected) : selected !== 0 ?
 		h("p", { class: "error" }, "This revision does not exist.") : null,
 		h("section", { class: "card" }, table({ id: "history", label: "History" },
-			["#revision", `time, ${zone()}`, "author", "change"], found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision),
+			["#revision", `time, ${zone()}`, "author", "change"],
+				found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision),
 					class: number(each.revision) === selected ? "selected" : "" }, changeCells(each, 400))))),
-		found.length > view.shown ? h("p", null, button(`Show more of ${found.length} revisions`, () => { view.shown += 200;
+		found.length > view.shown ? h("p", null, button(`Show more of ${found.length} revisions`,
+			() => { view.shown += 200;
 			page.changed(); })) : null,
 	];
 }

@@ -98,14 +98,16 @@ export function limitsSection(page, samples) {
 
 /** @param {Sample[]} samples */
 function serverTable(samples) {
-	return table({ id: "server-limits", label: "", caption: "Server" }, ["limit", "#now", "#limit", "#used",
+	return table({ id: "server-limits", label: "", caption: "Server" },
+		["limit", "#now", "#limit", "#used",
 			"#rejected since the start"],
 		serverLimits(samples).map((limit) => {
 			const unit = limit.unit ?? count;
 			const share = limit.used !== undefined && limit.bound ? limit.used / limit.bound : undefined;
 			return h("tr", { key: limit.text }, rowHead(limit.text),
 				cell(limit.used === undefined ? "–" : unit(limit.used)),
-				cell(limit.bound === undefined ? "–" : [unit(limit.bound), limit.note ? dim(` ${limit.note}`) : null]),
+				cell(limit.bound === undefined ? "–" : [unit(limit.bound), limit.note ?
+					dim(` ${limit.note}`) : null]),
 				cell(share === undefined ? "–" : (share >= high ? [percent(share), " ▲"] :
 					percent(share)), (share ?? 0) >= high),
 				rejectedCell(limit.rejected));
@@ -158,9 +160,11 @@ function backendsTable(page) {
 			list(status.refused).length > 0 || number(status.retriesDenied) > 0));
 	if (rows.length === 0) return null;
 	const bound = (/** @type {unknown} */ value) => number(value) > 0 ? count(value) : "none";
-	return table({ id: "backend-limits", label: "", caption: "Backends" }, ["backend", "#in flight", "#limit", "#limit of a replica",
+	return table({ id: "backend-limits", label: "", caption: "Backends" },
+		["backend", "#in flight", "#limit", "#limit of a replica",
 		"#waiting", "#retries denied", "#rejected since the start"
-	], rows.map(({ name, status, options }) => h("tr", { key: name }, rowHead(text(name), status.circuitOpen ? h("span", { class: "problem level-1" },
+	], rows.map(({ name, status, options }) => h("tr", { key: name },
+		rowHead(text(name), status.circuitOpen ? h("span", { class: "problem level-1" },
 			"rejects requests now") : null),
 		cell(count(status.inFlight)), cell(bound(options?.maxRequestsInFlight)),
 		cell(bound(options?.maxRequestsPerReplica)),

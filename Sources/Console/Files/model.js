@@ -216,7 +216,8 @@ export class Model {
 	 */
 	palette(endpoint, more = []) {
 		const known = this.#palettes.get(endpoint.name) ?? [];
-		const added = [...this.names(endpoint), ...[...more].sort(byName)].filter((each) => !known.includes(
+		const added = [...this.names(endpoint),
+			...[...more].sort(byName)].filter((each) => !known.includes(
 			each));
 		if (added.length > 0) {
 			this.#palettes.set(endpoint.name, [...new Set([...known, ...added])]);
@@ -247,7 +248,8 @@ export class Model {
 		const add = (/** @type {number} */ level, /** @type {string} */ text) => problems.push({ level,
 			text });
 		const now = figures(recent(this.series.endpoint(endpoint.name), 10));
-		const level = (/** @type {number} */ errors) => errors >= manyErrors ? 2 : errors >= fewErrors ? 1
+		const level = (/** @type {number} */ errors) => errors >= manyErrors ? 2 :
+			errors >= fewErrors ? 1
 			: 0;
 		if (now && level(now.errors) > 0) {
 			add(level(now.errors), `${percent(now.errors)} errors in the last 10 s`);
@@ -260,8 +262,10 @@ export class Model {
 				}
 			}
 		}
-		if (now && now.limited > 0) add(1, `${rate(now.limited)} requests/s over the rate limit are rejected`);
-		if (now && now.overloaded > 0) add(2, `${rate(now.overloaded)} requests/s are rejected because the server is overloaded`);
+		if (now && now.limited > 0) add(1,
+			`${rate(now.limited)} requests/s over the rate limit are rejected`);
+		if (now && now.overloaded > 0) add(2,
+			`${rate(now.overloaded)} requests/s are rejected because the server is overloaded`);
 		for (const entry of list(endpoint.weights)) {
 			const status = this.backends.get(entry.backend)?.status;
 			if (!status || !(entry.weight > 0)) continue;

@@ -61,7 +61,8 @@ export function splitBar(names, weights) {
  * @param {string[][]} entries
  */
 export const legend = (names, entries) => h("ul", { class: "legend" }, entries.map(
-	([name = "", value = ""]) => h("li", { key: name }, backendLabel(names, name), h("b", null, value))));
+	([name = "", value = ""]) => h("li", { key: name }, backendLabel(names, name),
+		h("b", null, value))));
 
 /**
  * A line of values over time, with vertical marks.

@@ -82,7 +82,8 @@ export function rolloutSection(page, endpoint, rollout) {
 				() => decide(page, model.current(endpoint), method),
 				{ key: method, class: method === "AbortRollout" ? "danger" : "" }))) : null,
 		gates(rollout, states),
-		quiet(`Started ${ago(rollout.started)} (${clock(rollout.started)}) by `, text(rollout.author, 128), "."),
+		quiet(`Started ${ago(rollout.started)} (${clock(rollout.started)}) by `,
+			text(rollout.author, 128), "."),
 		rollout.webhookProblem ? h("p", { class: "problem level-1" },
 			`Webhook: ${shown(rollout.webhookProblem)}`) : null);
 }

@@ -101,18 +101,22 @@ function report(page, endpoint, shadow, report) {
 					h("th", { scope: "row", class: "code", title: shown(field.method) }, text(field.field,
 						200), field.noise ? h("span", { class: "tag" }, "noise") : null),
 					cell(count(field.count)), cell(percent(field.share ?? 0)),
-					cell(number(report.noiseCompared) > 0 ? percent(field.noiseShare ?? 0) : "–"), sides(field.example, 300)))) : null,
+					cell(number(report.noiseCompared) > 0 ? percent(field.noiseShare ?? 0) : "–"),
+						sides(field.example, 300)))) : null,
 			list(report.statuses).length > 0 ? details("Statuses",
 				table({ label: "Statuses", class: "" }, ["primary", "shadow", "#pairs"], report.statuses
 					.map((/** @type {any} */ each) => h("tr", { key: `${each.primary} ${each.shadow}` },
-						h("td", null, shown(each.primary)), h("td", null, shown(each.shadow)), cell(count(each.count)))))) : null,
-			list(report.samples).length > 0 ? details(`${plural(report.samples.length, "sample")} (redacted as configured)`,
+						h("td", null, shown(each.primary)), h("td", null, shown(each.shadow)),
+							cell(count(each.count)))))) : null,
+			list(report.samples).length > 0 ?
+				details(`${plural(report.samples.length, "sample")} (redacted as configured)`,
 				report.samples.map((/** @type {any} */ sample) => h("div", { class: "sample" },
 					quiet(`${clock(sample.time)} · `, text(sample.method, 200)),
 					table({ label: "Sample" }, ["place", "primary", "shadow"], list(sample.differences).map(
 						(each) => h("tr", null, h("th", { scope: "row", class: "code" },
 							shown(each.place, 200)), sides(each, 1000)))),
-					list(sample.metadata).length > 0 ? h("p", { class: "quiet code" }, list(sample.metadata).map(
+					list(sample.metadata).length > 0 ? h("p", { class: "quiet code" },
+						list(sample.metadata).map(
 						(each) => `${shown(each.name, 80)}: ${shown(each.value, 200)}`)
 						.join(" · ")) : null))) : null,
 		] : quiet(number(page.model.revision) > 0 ? "Reading the report …" : ""));

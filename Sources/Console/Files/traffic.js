@@ -69,7 +69,8 @@ export function mapSection(page, endpoint) {
 				cell(`${(part.to * 100).toFixed(2)} %`),
 				cell(percent(part.to - part.from)))))),
 		moved.length > 0 ? details(`${plural(moved.length, "part")} moved`,
-			table({ label: "Parts that moved", class: "" }, ["from", "to", "#share"], moved.map((each) => h(
+			table({ label: "Parts that moved", class: "" }, ["from", "to", "#share"],
+				moved.map((each) => h(
 				"tr", null, h("td", null, backendLabel(names, each.before)),
 				h("td", null, backendLabel(names, each.after)),
 				cell(percent(each.to - each.from)))))) : null);
