@@ -19,6 +19,9 @@ static const uint8_t calls_js[] = {
 static const uint8_t changes_js[] = {
 #embed "../Console/Files/changes.js"
 };
+static const uint8_t controls_js[] = {
+#embed "../Console/Files/controls.js"
+};
 static const uint8_t decisions_js[] = {
 #embed "../Console/Files/decisions.js"
 };
@@ -98,6 +101,7 @@ static const struct console_file files[] = {
     {"app.js", app_js, sizeof app_js},
     {"calls.js", calls_js, sizeof calls_js},
     {"changes.js", changes_js, sizeof changes_js},
+    {"controls.js", controls_js, sizeof controls_js},
     {"decisions.js", decisions_js, sizeof decisions_js},
     {"dialog.js", dialog_js, sizeof dialog_js},
     {"dom.js", dom_js, sizeof dom_js},

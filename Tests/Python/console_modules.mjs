@@ -173,7 +173,7 @@ test("figures of an endpoint are the sum of its backends without shadows", () =>
   assert.equal(now.requests, 100);
   assert.equal(now.errors, 0.1);
   assert.equal(figures(series.backend("e", "b")).errors, 1);
-  assert.equal(figures(series.backend("e", "c", true)).requests, 50);
+  assert.deepEqual(series.backend("e", "c"), []);
   assert.deepEqual(series.backends("e").sort(), ["a", "b"]);
   assert.equal(figures([]), null);
 });
@@ -300,4 +300,16 @@ test("an endpoint names the backend that fails, and what is rejected", () => {
     { level: 2, text: "30.0 % errors of b" }, { level: 2, text: "2.0 requests/s are rejected because the server is overloaded" },
     { level: 1, text: "3.0 % errors in the last 10 s" }, { level: 1, text: "5.0 requests/s over the rate limit are rejected" },
   ]);
+});
+
+test("a bad report of a shadow is a problem while the endpoint has the shadow", () => {
+  const model = new Model();
+  const shadows = ["b", "c", "d", "f"].map((backend) => ({ backend }));
+  model.reports.set("e", [
+    { backend: "b", verdict: "SHADOW_VERDICT_DIFFERS" }, { backend: "c", verdict: "SHADOW_VERDICT_FIT" },
+    { backend: "d", verdict: "SHADOW_VERDICT_TOO_FEW" }, { backend: "z", verdict: "SHADOW_VERDICT_LATE" },
+  ]);
+  assert.deepEqual(model.problems({ name: "e", shadows }), [{ level: 1, text: "shadow b differs" }]);
+  assert.deepEqual(model.problems({ name: "e" }), []);
+  assert.deepEqual(model.problems({ name: "other", shadows }), []);
 });

@@ -119,6 +119,8 @@ def test_the_calls_of_a_trace(demo, open_page):
     hello(demo, metadata=[("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")])
     page = open_page(demo, "calls").live()
     page.wait("Trace id", "#find-trace")
+    page.run("document.querySelector('#find-trace').requestSubmit()")
+    page.wait("32 hexadecimal digits", "#find-trace [role=alert]")
     page.run(
         "const input = document.querySelector('#find-trace input'); input.value = arguments[0];"
         "input.form.requestSubmit()", f"00-{TRACE.upper()}-00f067aa0ba902b7-01")

@@ -1,65 +1,24 @@
 // The actions that a user with the role may take. Each one opens a dialog with a dry run.
 
+import { box, check, into, select, typed } from "./controls.js";
 import { changesTable, movedText, open } from "./dialog.js";
 import { h } from "./dom.js";
-import { byName, count, number, rate, shown, weight } from "./format.js";
+import { byName, count, list, number, rate, shown, weight } from "./format.js";
 import { isRunning } from "./model.js";
 import { splitBar, strip } from "./plots.js";
 import { leastMoved, moves, parts, withWeights } from "./policy.js";
+import { rateOf } from "./series.js";
 import { quiet, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
-
-/**
- * A labelled control.
- * @param {string} label
- * @param {...import("./dom.js").Loose} control
- */
-export const field = (label, ...control) => h("label", { class: "field" }, label, control);
-
-/**
- * A labelled box.
- * @param {string} label
- * @param {Record<string, any>} props
- * @param {(value: string, isInvalid: boolean) => void} set
- */
-export const box = (label, props, set) => field(label, h("input", {
-	...props,
-	oninput: (/** @type {any} */ event) => set(event.target.value, event.target.validity.badInput),
-}));
-
-/**
- * A labelled box with a list of backends.
- * @param {string} label
- * @param {Record<string, any>} props
- * @param {string[]} names
- * @param {(value: string) => void} set
- */
-export const backendBox = (label, props, names, set) => field(label, h("select", {
-	...props,
-	onchange: (/** @type {any} */ event) => set(event.target.value),
-}, h("option", { value: "" }, "Select …"), names.map((each) => h("option", { value: each,
-	key: each }, each))));
-
-/**
- * A box to check.
- * @param {string} label
- * @param {string} name
- * @param {(isChecked: boolean) => void} set
- */
-export const check = (label, name, set) => h("label", { class: "check" }, h("input", {
-	type: "checkbox",
-	name,
-	onchange: (/** @type {any} */ event) => set(event.target.checked),
-}), ` ${label}`);
 
 /**
  * The backends without a weight.
  * @param {Page} page
  * @param {any} endpoint
  */
-export const otherBackends = (page, endpoint) => [...page.model.backends.keys()].sort(byName).filter(
-	(name) => !(endpoint.weights ?? []).some((/** @type {any} */ each) => each.backend === name));
+export const otherBackends = (page, endpoint) => [...page.model.backends.keys()].sort(byName)
+	.filter((name) => !list(endpoint.weights).some((each) => each.backend === name));
 
 /**
  * Whether weights are equal. A weight of 0 is none.
@@ -75,9 +34,9 @@ const same = (left, right) => leastMoved(left, right) < 1e-9 && leastMoved(right
  */
 export function setTraffic(page, endpoint) {
 	// Others may change the endpoint while the dialog is open.
-	const current = () => page.model.endpoints.get(endpoint.name) ?? endpoint;
-	const present = () => (current().weights ?? []).map(
-		(/** @type {any} */ each) => ({ backend: each.backend, weight: each.weight ?? 0 }));
+	const current = () => page.model.current(endpoint);
+	const present = () => list(current().weights).map(
+		(each) => ({ backend: each.backend, weight: each.weight ?? 0 }));
 	let first = present();
 	/** What the user has set, the latest last. */
 	const set = new Map();
@@ -86,8 +45,7 @@ export function setTraffic(page, endpoint) {
 	const weights = () => withWeights(first, set);
 	let overrides = false;
 	const owns = isRunning(page.model.rollouts.get(endpoint.name));
-	const names = () => page.model.palette(current(), first.map((/** @type {any} */ each) => each
-		.backend));
+	const names = () => page.model.palette(current(), first.map((each) => each.backend));
 	open(page, {
 		title: `Set the traffic of ${endpoint.name}`,
 		confirm: "Set traffic",
@@ -108,37 +66,22 @@ export function setTraffic(page, endpoint) {
 			const listed = weights();
 			const others = otherBackends(page, { weights: listed });
 			return [
-				h("div", { class: "weights" }, listed.map((/** @type {any} */ each) => h(
-					"div", { key: each.backend, class: "weight" },
-					h("label", { for: `weight-${each.backend}` }, h("bdi", null, each.backend)),
-					h("input", {
-						type: "range",
-						min: 0,
-						max: 100,
-						step: 0.5,
-						value: String(each.weight * 100),
-						id: `weight-${each.backend}`,
-						disabled: listed.length === 1,
-						oninput: (/** @type {any} */ event) => put(each.backend, event.target.value),
-					}),
-					h("input", {
-						type: "number",
-						min: 0,
-						max: 100,
-						step: "any",
-						value: String(Number((each.weight * 100).toFixed(4))),
-						"aria-label": `weight of ${each.backend} in percent`,
-						disabled: listed.length === 1,
-						oninput: (/** @type {any} */ event) => put(each.backend, event.target.value),
-						onchange: redo,
-					}), h("span", null, "%")))),
-				others.length > 0 ? backendBox("Add a backend", { name: "add", value: "" }, others, (name) => {
+				h("div", { class: "weights" }, listed.map(({ backend, weight = 0 }) => h(
+					"div", { key: backend, class: "weight" },
+					h("label", { for: `weight-${backend}` }, text(backend)),
+					[{ type: "range", step: 0.5, value: String(weight * 100), id: `weight-${backend}` },
+					{ type: "number", step: "any", value: String(Number((weight * 100).toFixed(4))),
+						"aria-label": `weight of ${backend} in percent`, onchange: redo },
+					].map((props) => h("input", { min: 0, max: 100, disabled: listed.length === 1, ...props,
+						oninput: typed((value) => put(backend, value)) })), h("span", null, "%")))),
+				others.length > 0 ? select("Add a backend", { name: "add", value: "" }, others, (name) => {
 					if (!name) return;
 					first = [...first, { backend: name, weight: 0 }].sort((a, b) => byName(a.backend, b
 						.backend));
 					redo();
 				}) : null,
-				owns ? check("Override the rollout, which owns the weights; it pauses", "override", (is) => {
+				owns ? check("Override the rollout, which owns the weights; it pauses",
+					{ name: "override" }, (is) => {
 					overrides = is;
 					redo();
 				}) : null,
@@ -152,19 +95,17 @@ export function setTraffic(page, endpoint) {
 		}),
 		preview: (response) => {
 			const next = response.endpoint ?? {};
-			const [old, proposed] = [parts(current().intervals ?? []), parts(next.intervals ??
-				[])];
+			const [old, proposed] = [parts(list(current().intervals)), parts(list(next.intervals))];
 			return [
 				movedText(response.movedShare ?? 0),
-				splitBar(names(), next.weights ?? []),
+				splitBar(names(), list(next.weights)),
 				strip(names(), old, {
 					next: proposed,
 					moves: moves(old, proposed),
 					label: `the key space now and after the change; ${moves(old, proposed).length} parts move`,
 				}),
 				response.packed ? h("p", null,
-					"The affinity map is packed, which moves more keys than the weights require.") :
-				null,
+					"The affinity map is packed, which moves more keys than the weights require.") : null,
 			];
 		},
 		refuse: () => same(weights(), present()) ? "The endpoint has these weights already." : null,
@@ -203,9 +144,8 @@ export function rollBack(page, revision, endpoint, undone) {
 			`weir endpoint delete ${endpoint}`,
 		request: () => ({ revision: String(revision), endpoint }),
 		preview: (response) => {
-			const changes = response.changes ?? [];
-			const moved = Math.max(0, ...changes.map((/** @type {any} */ each) => each
-				.movedShare ?? 0));
+			const changes = list(response.changes);
+			const moved = Math.max(0, ...changes.map((each) => each.movedShare ?? 0));
 			const rollout = model.rollouts.get(endpoint);
 			return [
 				quiet(undone ? undone.text : `This restores the state of revision ${revision}`,
@@ -219,7 +159,7 @@ export function rollBack(page, revision, endpoint, undone) {
 		},
 		refuse: (response) => undone && model.endpoints.get(endpoint)?.revision !== undone.revision ?
 			"The endpoint was changed again after this dialog opened. Close it, and undo the latest change."
-			: (response.changes ?? []).length > 0 ? null : "Nothing differs from that revision.",
+			: list(response.changes).length > 0 ? null : "Nothing differs from that revision.",
 	});
 }
 
@@ -242,46 +182,50 @@ export function confirmTraffic(page, endpoint) {
 }
 
 /**
+ * The requests per second of the last interval.
+ * @param {Page} page
+ * @param {any} endpoint
+ */
+const presentRate = (page, endpoint) => {
+	const last = page.model.series.endpoint(endpoint.name).at(-1);
+	return last && last.seconds > 0 ? rateOf(last) : 0;
+};
+
+/**
  * Adds, changes or removes a shadow.
  * @param {Page} page
  * @param {any} endpoint
  * @param {string} [backend]
  */
 export function setShadow(page, endpoint, backend) {
-	const known = (endpoint.shadows ?? []).find((/** @type {any} */ each) => each.backend ===
-		backend);
+	const known = list(endpoint.shadows).find((each) => each.backend === backend);
 	const names = [...page.model.backends.keys()].sort(byName);
-	let name = backend ?? "";
-	let percentage = String(Number(((known?.proportion ?? 0.1) * 100).toFixed(4)));
+	const input = { name: backend ?? "",
+		percentage: String(Number(((known?.proportion ?? 0.1) * 100).toFixed(4))) };
 	open(page, {
 		title: `Shadow of ${endpoint.name}`,
 		confirm: "Set shadow",
 		method: "ShadowTraffic",
 		fields: (redo) => [
-			backendBox("Backend", { name: "backend", value: name, disabled: backend !== undefined }, names,
-				(value) => { name = value;
-					redo(); }),
+			select("Backend", { name: "backend", value: input.name, disabled: backend !== undefined },
+				names,
+				into(input, "name", redo)),
 			box("Share of requests to copy, in percent (0 removes the shadow)", { type: "number",
-				name: "proportion", min: 0, max: 100, step: "any", value: percentage }, (value) => {
-				percentage = value;
-				redo();
-			}),
+				name: "proportion", min: 0, max: 100, step: "any", value: input.percentage },
+					into(input, "percentage", redo)),
 		],
 		incomplete: () => "Select a backend and enter the share.",
 		// The box is empty also while its text is not a number.
-		request: () => percentage === "" || name === "" ? null :
-			({ endpoint: endpoint.name, backend: name, proportion: Number(percentage) / 100 }),
+		request: () => input.percentage === "" || input.name === "" ? null :
+			({ endpoint: endpoint.name, backend: input.name,
+				proportion: Number(input.percentage) / 100 }),
 		preview: (next) => {
-			const shadow = (next.shadows ?? []).find((/** @type {any} */ each) => each.backend ===
-				name);
-			const load = page.model.series.endpoint(endpoint.name).at(-1);
-			const now = load && load.seconds > 0 ? load.requests / load.seconds : 0;
-			return shadow ?
-				h("p", null,
-					`${name} receives a copy of ${weight(shadow.proportion)} of the requests, now about ` +
+			const shadow = list(next.shadows).find((each) => each.backend === input.name);
+			const now = presentRate(page, endpoint);
+			return shadow ? h("p", null,
+					`${input.name} receives a copy of ${weight(shadow.proportion)} of the requests, now about ` +
 					`${rate(now * shadow.proportion)} per second. Clients do not receive its responses.`
-					) :
-				h("p", null, `${name} receives no copies.`);
+					) : h("p", null, `${input.name} receives no copies.`);
 		},
 	});
 }
@@ -302,7 +246,7 @@ export function resetShadow(page, endpoint, report) {
 		request: () => ({ endpoint: endpoint.name, backend: report.backend }),
 		preview: () => h("p", null,
 			`Deletes the results of ${count(report.compared)} compared pairs of responses and ` +
-			`${(report.samples ?? []).length} samples. The shadow continues.`),
+			`${list(report.samples).length} samples. The shadow continues.`),
 	});
 }
 
@@ -346,14 +290,12 @@ export function setRateLimit(page, endpoint) {
 						burst) || 0 } }),
 		}),
 		preview: (next) => {
-			const load = page.model.series.endpoint(endpoint.name).at(-1);
-			const now = load && load.seconds > 0 ? load.requests / load.seconds : 0;
+			const now = presentRate(page, endpoint);
 			const bound = next.rateLimit?.requestsPerSecond;
 			return h("p", null, bound === undefined ? "No limit." :
 				`At most ${rate(bound)} requests per second; now ${rate(now)}. ` +
 				(now > bound ?
-					`About ${weight(1 - bound / now)} of the present requests would be rejected.` : ""
-					));
+					`About ${weight(1 - bound / now)} of the present requests would be rejected.` : ""));
 		},
 	});
 }

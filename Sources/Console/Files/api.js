@@ -18,6 +18,9 @@ export class CallError extends Error {
 	}
 }
 
+/** @param {unknown} error */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
 /** @param {{code?: unknown, message?: unknown}} error */
 function callError(error) {
 	return new CallError(String(error.code ?? "unknown"), String(error.message ?? error.code ?? ""));
@@ -29,7 +32,7 @@ function deadline() {
 	// Browsers allow six connections to a server without TLS, and each visible page has two or three
 	// streams.
 	const reason = new CallError("unavailable",
-		`no response within ${callMilliseconds / 1000} s; if other windows show this console, close one`
+		`no response within ${callMilliseconds / 1000} s; the link is slow, or many windows show this console`
 		);
 	setTimeout(() => controller.abort(reason), callMilliseconds);
 	return controller.signal;
@@ -124,9 +127,10 @@ export class Client {
 	 * @param {string} method
 	 * @param {object} request
 	 * @param {AbortSignal} signal
+	 * @param {() => void} [received] called when bytes arrive
 	 * @returns {AsyncGenerator<any>}
 	 */
-	async * stream(method, request, signal) {
+	async * stream(method, request, signal, received) {
 		const type = "application/connect+json";
 		const body = new Blob([ /** @type {any} */ (frame(JSON.stringify(request)))]);
 		const response = await this.#post(method, type, body, signal);
@@ -139,6 +143,7 @@ export class Client {
 			for (;;) {
 				const { done, value } = await reader.read();
 				if (done) throw new CallError("unavailable", "the connection ended");
+				received?.();
 				for (const { isEnd, text } of frames.push(value)) {
 					const message = JSON.parse(text);
 					if (!isEnd) yield message;
@@ -160,8 +165,7 @@ export class Client {
 	 */
 	async metrics() {
 		const headers = this.#headers("text/plain");
-		const response = await fetch("/metrics",
-			{ headers, cache: "no-store", signal: deadline() });
+		const response = await fetch("/metrics", { headers, cache: "no-store", signal: deadline() });
 		if (!response.ok) throw new CallError("unavailable",
 		`status ${response.status} for /metrics`);
 		return response.text();

@@ -2,17 +2,18 @@
 
 import { Client } from "./api.js";
 import { callsPage, pauseTap, readTrace, resumeTap, stopTap, tracePage } from "./calls.js";
+import { button, field } from "./controls.js";
 import { closeDialog, refreshDialog } from "./dialog.js";
 import { h, render } from "./dom.js";
 import { endpointPage, readTotals } from "./endpoint.js";
 import { endpointsPage } from "./endpoints.js";
 import { fleetPage, readMetrics } from "./fleet.js";
-import { clock, shown, span } from "./format.js";
+import { clock, list, shown, span } from "./format.js";
 import { historyPage } from "./history.js";
 import { Live } from "./live.js";
 import { Model } from "./model.js";
-import { readReports } from "./shadows.js";
-import { quiet, text } from "./table.js";
+import { readReports, readSomeReports } from "./shadows.js";
+import { failure, quiet, text } from "./table.js";
 
 const client = new Client();
 const model = new Model();
@@ -87,12 +88,12 @@ function select() {
 	if (name !== "calls") stopTap();
 	if (name === "trace") readTrace(page, argument);
 	live.showRollout(name === "endpoint" ? argument : "");
-	live.setPoll("page", name === "endpoint" ? {
+	live.setPoll("page", name === "" ? { seconds: 5, read: () => readSomeReports(page) } :
+		name === "endpoint" ? {
 			seconds: 3,
 			read: async () => { await Promise.all([readReports(page, argument), readTotals(page,
 					argument)]); },
-		} :
-		name === "fleet" ? { seconds: 5, read: () => readMetrics(page) } :
+		} : name === "fleet" ? { seconds: 5, read: () => readMetrics(page) } :
 		name === "trace" ? { seconds: 5, read: () => readTrace(page, argument) } : null);
 	document.title = `${argument ? `${shown(argument, 60)} · ` : ""}Weir`;
 	changed();
@@ -123,15 +124,10 @@ function login() {
 		h("h1", null, "Sign in"),
 		h("p", null, "This server asks for a token. An administrator makes one with ", h("code",
 			null, "weir access add"), "."),
-		h("label", { class: "field" }, "Token", h("input", {
-			id: "token",
-			type: "password",
-			autocomplete: "off",
-			spellcheck: "false",
-			required: true,
-		})),
+		field("Token", h("input", { id: "token", type: "password", autocomplete: "off",
+			spellcheck: "false", required: true })),
 		quiet("The token stays in this tab, and the browser forgets it when the tab is closed."),
-		client.hasToken || isRejected ? h("p", { class: "error", role: "alert" }, shown(model.reason)) : null,
+		client.hasToken || isRejected ? failure(model.reason) : null,
 		h("button", { type: "submit", class: "primary" }, "Sign in"))];
 }
 
@@ -151,7 +147,7 @@ function drawHeader() {
 	const link = (to, label, isCurrent) => h("a", { href: `#/${to}`, "aria-current": isCurrent ?
 			"page" : null }, label);
 	const role = (model.access.role ?? "").replace("ACCESS_ROLE_", "").toLowerCase();
-	const limits = model.access.endpoints ?? [];
+	const limits = list(model.access.endpoints);
 	const states = { live: "live", lost: "connection lost", connecting: "connecting",
 		login: "signed out" };
 	render(header,
@@ -168,38 +164,38 @@ function drawHeader() {
 				40), ", "] : null, role,
 			limits.length > 0 ? h("span", { title: shown(limits.join(", "), 1000) },
 				` of ${shown(limits.join(", "), 40)}`) : null) : null,
-		client.hasToken && model.connection !== "login" ? h("button", { type: "button",
-			class: "small", onclick: signOut }, "Sign out") : null);
+		client.hasToken && model.connection !== "login" ? button("Sign out", signOut, {
+			class: "small" }) : null);
 }
 
 function drawBanner() {
+	/** @type {import("./dom.js").VNode[]} */
 	const texts = [];
+	/** @type {(key: string, level: number, ...text: import("./dom.js").Loose[]) => void} */
+	const say = (key, level, ...text) => {
+		texts.push(h("p", { key, class: `problem level-${level}` }, text));
+	};
 	if (live.isPaused) {
-		texts.push(h("p", { key: "paused", class: "problem level-1" },
-			"This window is paused, because two others of this browser show the console, and a browser " +
-			"opens only six connections to a server without TLS. Click here to continue."));
+		say("paused", 1, "This window is paused, because two others of this browser show the console, and a browser " +
+			"opens only six connections to a server without TLS. Click here to continue.");
 	} else if (model.connection === "lost") {
-		texts.push(h("p", { key: "lost", class: "problem level-2" },
-			"No connection to the server",
+		say("lost", 2, "No connection to the server",
 			// Not announced each second.
 			h("span", { "aria-hidden": "true" }, ` for ${span((Date.now() - model.lostSince) / 1000)}`),
-			`: ${shown(model.reason)}. What you see is old. Connecting again …`));
+			`: ${shown(model.reason)}. ${model.hasState ? "The page shows old data. " : ""}Connecting again …`);
 	}
 	if (model.fleet.storeFailure) {
-		texts.push(h("p", { key: "store", class: "problem level-2" },
-			`The store is not reachable, and the server rejects changes: ${shown(model.fleet.storeFailure)}`
-			));
+		say("store", 2, `The store is not reachable, and the server rejects changes: ${shown(model.fleet.storeFailure)}`
+			);
 	}
-	const own = (model.fleet.instances ?? []).find((/** @type {any} */ each) => each.answering);
+	const own = list(model.fleet.instances).find((each) => each.answering);
 	if (own?.state === "INSTANCE_STATE_DIVERGED") {
-		texts.push(h("p", { key: "diverged", class: "problem level-2" },
-			`The store has another history, and the server rejects changes: ${shown(own.problem)}`));
+		say("diverged", 2, `The store has another history, and the server rejects changes: ${shown(own.problem)}`);
 	}
 	const { freeze } = model;
 	if (freeze) {
-		texts.push(h("p", { key: "freeze", class: "problem level-1" }, "Changes are frozen by ", text(freeze.author, 60), ": ",
-			text(freeze.reason, 300), freeze.until ?
-			` (until ${clock(freeze.until)})` : ""));
+		say("freeze", 1, "Changes are frozen by ", text(freeze.author, 60), ": ",
+			text(freeze.reason, 300), freeze.until ? ` (until ${clock(freeze.until)})` : "");
 	}
 	if (note.until > Date.now()) texts.push(h("p", { key: "note", class: "done" }, shown(note.text)));
 	render(banner, texts);

@@ -1,9 +1,11 @@
 // The page of single calls: those of an endpoint as they end, and those of a trace.
 
+import { messageOf } from "./api.js";
+import { box, check, select } from "./controls.js";
 import { h } from "./dom.js";
-import { byName, clock, count, latency, number, plural, shown } from "./format.js";
+import { byName, clock, count, latency, list, number, plural, shown } from "./format.js";
 import { backendLabel } from "./plots.js";
-import { cell, dim, quiet, table, text } from "./table.js";
+import { cell, dim, failure, quiet, rowHead, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -31,6 +33,7 @@ let isPaused = false;
 /** Ends the tap, because the page is left or another tap begins. */
 export function stopTap() {
 	isPaused = false;
+	findProblem = "";
 	tap.controller?.abort();
 	tap.controller = null;
 	tap.isOpen = false;
@@ -91,7 +94,7 @@ async function startTap(page, endpoint, past = { calls: [], number: 0, dropped: 
 		}
 		if (!controller.signal.aborted) mine.problem = "the server has ended the stream";
 	} catch (error) {
-		if (!controller.signal.aborted) mine.problem = /** @type {Error} */ (error).message;
+		if (!controller.signal.aborted) mine.problem = messageOf(error);
 	}
 	mine.controller = null;
 	mine.isOpen = false;
@@ -112,30 +115,27 @@ const clockTime = (time) => clock(time).slice(11) +
  */
 function callsTable(id, names, calls) {
 	/** @param {any} call */
-	const attempts = (call) => (call.failedAttempts ?? []).map((/** @type {any} */ each) =>
+	const attempts = (call) => list(call.failedAttempts).map((each) =>
 		`${each.replica || "handler"}: ${each.status || "not processed"} after ` +
 		latency(each.durationUs));
-	return h("section", { class: "card" }, table({ id, label: "Calls" }, ["time", "status", "backend and replica", "#attempts",
+	return h("section", { class: "card" }, table({ id, label: "Calls" },
+		["time", "status", "backend and replica", "#attempts",
 			"#duration", "#queue", "#upstream", "#response", "method", "trace"],
 		calls.map(({ number: key, call }) => h("tr", { key: String(key) },
-			h("th", { scope: "row" }, h("time", { datetime: call.time ?? "" }, call.time ? clockTime(call
-				.time) : "–")),
-			h("td", { "data-label": "status" }, h("span", {
+			rowHead(h("time", { datetime: call.time ?? "" }, call.time ? clockTime(call.time) : "–")),
+			h("td", null, h("span", {
 					class: call.status === "OK" ? "" : "problem level-2",
 				}, shown(call.status, 40)),
-				call.message ? dim(" ", text(call.message,
-					200)) : null),
-			h("td", { "data-label": "backend" }, call.backend ? backendLabel(names, call.backend) :
+				call.message ? dim(" ", text(call.message, 200)) : null),
+			h("td", null, call.backend ? backendLabel(names, call.backend) :
 				"–", call.shadow ? dim(" shadow") : null,
-				call.replica ? h("span", { class: "code quiet" }, " ", text(call
-					.replica, 128)) : null),
+				call.replica ? h("span", { class: "code quiet" }, " ", text(call.replica, 128)) : null),
 			h("td", { class: "number", "data-label": "attempts", title: attempts(call).join("\n") },
 				count(call.attempts)),
-			cell("duration", latency(call.durationUs)), cell("queue", latency(call.queueUs)),
-			cell("upstream", latency(call.upstreamUs)), cell("response", latency(call.responseUs)),
-			h("td", { "data-label": "method", class: "code" }, text(call.method,
-				200)),
-			h("td", { "data-label": "trace", class: "code" }, call.traceId ? h("a", {
+			cell(latency(call.durationUs)), cell(latency(call.queueUs)),
+			cell(latency(call.upstreamUs)), cell(latency(call.responseUs)),
+			h("td", { class: "code" }, text(call.method, 200)),
+			h("td", { class: "code" }, call.traceId ? h("a", {
 				href: `#/trace/${call.traceId}`, title: call.traceId }, call.traceId.slice(0, 8)) :
 				"–")))));
 }
@@ -153,14 +153,9 @@ export function callsPage(page, name) {
 	const listed = tap.endpoint === name ? tap.calls : [];
 	const backends = endpoint ? model.names(endpoint) : [];
 	const colours = endpoint ? model.palette(endpoint) : [];
-	/**
-	 * @param {string} label
-	 * @param {import("./dom.js").Loose} control
-	 */
-	const field = (label, control) => h("label", { class: "field", key: label }, label, control);
-	/** @param {(value: string) => void} set */
-	const change = (set) => (/** @type {any} */ event) => {
-		set(event.target.value);
+	/** @param {"backend" | "status" | "key"} name */
+	const set = (name) => (/** @type {string} */ value) => {
+		filter[name] = value;
 		page.changed();
 	};
 	return [
@@ -179,41 +174,29 @@ export function callsPage(page, name) {
 				}
 			},
 		},
-			field("Endpoint", h("select", {
-				name: "endpoint",
-				value: name,
-				onchange: (/** @type {any} */ event) => {
-					stopTap();
-					location.hash = `#/calls/${encodeURIComponent(event.target.value)}`;
-				},
-			}, h("option", { value: "" }, "Select …"), names.map((each) => h("option", { key: each,
-				value: each }, shown(each, 128))))),
-			field("Backend", h("select", { name: "backend", value: filter.backend, disabled: isRunning,
-				onchange: change((value) => { filter.backend = value; }) },
-				h("option", { value: "" }, "all"), backends.map((each) => h("option", { key: each,
-					value: each }, shown(each, 128))))),
-			field("Status", h("select", { name: "status", value: filter.status, disabled: isRunning,
-				onchange: change((value) => { filter.status = value; }) },
-				h("option", { value: "" }, "all"), statuses.map((each) => h("option", { key: each,
-					value: each }, each)))),
-			field("Shard key", h("input", { type: "text", name: "key", value: filter.key, disabled: isRunning,
-				autocomplete: "off", spellcheck: "false",
-				oninput: change((value) => { filter.key = value; }) })),
-			h("label", { class: "check" }, h("input", { type: "checkbox", name: "shadows",
-				checked: filter.shadows, disabled: isRunning,
-				onchange: (/** @type {any} */ event) => { filter.shadows = event.target.checked;
-					page.changed(); } }), " Shadow copies"),
+			select("Endpoint", { name: "endpoint", value: name }, names, (value) => {
+				stopTap();
+				location.hash = `#/calls/${encodeURIComponent(value)}`;
+			}),
+			select("Backend", { name: "backend", value: filter.backend, disabled: isRunning }, backends,
+				set("backend"), "all"),
+			select("Status", { name: "status", value: filter.status, disabled: isRunning }, statuses,
+				set("status"), "all"),
+			box("Shard key", { type: "text", name: "key", value: filter.key, disabled: isRunning },
+				set("key")),
+			check("Shadow copies", { name: "shadows", checked: filter.shadows, disabled: isRunning },
+				(is) => { filter.shadows = is;
+					page.changed(); }),
 			h("button", { type: "submit", class: "primary", disabled: !may }, isRunning ? "Stop" :
 				"Watch")),
 		name !== "" && !may ? quiet("Watching calls needs the role operator for this endpoint.") : null,
-		tap.endpoint === name && tap.problem ? h("p", { class: "error", role: "alert" }, shown(tap
-			.problem)) : null,
+		tap.endpoint === name && tap.problem ? failure(tap.problem) : null,
 		tap.endpoint === name && (isRunning || listed.length > 0) ? h("p", { id: "tap-state",
 			class: "quiet" }, isRunning ? tap.isOpen ? "Watching. " : "Connecting … " : "Stopped. ",
 			plural(tap.number, "call"), tap.number > kept ? `, the latest ${kept} are shown` : "",
 			tap.dropped > 0 ? `, ${count(tap.dropped)} dropped by the server` : "") : null,
 		listed.length > 0 ? callsTable("calls", colours, listed) : null,
-		traceForm(""),
+		traceForm(page, ""),
 	];
 }
 
@@ -228,8 +211,14 @@ function traceID(text) {
 	return (parts.length >= 4 ? parts[1] : parts[0]) ?? "";
 }
 
-/** @param {string} id */
-function traceForm(id) {
+/** Why the form does not find a trace. */
+let findProblem = "";
+
+/**
+ * @param {Page} page
+ * @param {string} id
+ */
+function traceForm(page, id) {
 	return h("form", {
 		class: "card calls",
 		id: "find-trace",
@@ -237,11 +226,17 @@ function traceForm(id) {
 			event.preventDefault();
 			const form = /** @type {HTMLFormElement} */ (event.target);
 			const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("trace"));
-			location.hash = `#/trace/${encodeURIComponent(traceID(input.value))}`;
+			const wanted = traceID(input.value);
+			const isValid = /^[0-9a-f]{32}$/.test(wanted);
+			findProblem = isValid ? "" :
+				"Enter a trace id, which has 32 hexadecimal digits, or a traceparent.";
+			if (isValid) location.hash = `#/trace/${wanted}`;
+			page.changed();
 		},
 	}, h("label", { class: "field wide" }, "Trace id or traceparent", h("input", {
-		type: "text", name: "trace", autocomplete: "off", spellcheck: "false", required: true,
-		...(id ? { placeholder: id } : {}) })), h("button", { type: "submit" }, "Find"));
+		type: "text", name: "trace", autocomplete: "off", spellcheck: "false",
+		...(id ? { placeholder: id } : {}) })), h("button", { type: "submit" }, "Find"),
+		findProblem ? failure(findProblem) : null);
 }
 
 /**
@@ -254,10 +249,10 @@ export async function readTrace(page, id) {
 	const mine = trace;
 	try {
 		const response = await page.client.call("GetTrace", { traceId: id });
-		mine.calls = response.calls ?? [];
+		mine.calls = list(response.calls);
 		mine.problem = "";
 	} catch (error) {
-		mine.problem = /** @type {Error} */ (error).message;
+		mine.problem = messageOf(error);
 	}
 	page.changed();
 }
@@ -268,18 +263,18 @@ export async function readTrace(page, id) {
  */
 export function tracePage(page, id) {
 	const found = trace.id === id ? trace : { calls: null, problem: "" };
-	const calls = found.calls ?? [];
+	const calls = list(found.calls);
 	const endpoint = page.model.endpoints.get(calls[0]?.endpoint);
 	const names = endpoint ? page.model.palette(endpoint) : [];
 	return [
 		h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/calls" }, "Calls"),
 			" / trace"),
-		h("div", { class: "title" }, h("h1", null, "Trace"), h("p", { class: "quiet code" }, text(id, 64))),
-		found.problem ? h("p", { class: "error", role: "alert" }, shown(found.problem)) :
-		found.calls === null ? quiet("Reading …") :
+		h("div", { class: "title" }, h("h1", null, "Trace"),
+			h("p", { class: "quiet code" }, text(id, 64))),
+		found.problem ? failure(found.problem) : found.calls === null ? quiet("Reading …") :
 		calls.length === 0 ? h("p", { id: "no-trace" },
 			"This server has no call of this trace. It keeps only the latest calls that were sampled or that failed.") :
 		callsTable("trace", names, calls.map((call, index) => ({ number: index, call }))),
-		traceForm(id),
+		traceForm(page, id),
 	];
 }

@@ -1,10 +1,11 @@
 // The section of an endpoint with its changes.
 
 import { rollBack } from "./actions.js";
+import { button } from "./controls.js";
 import { h } from "./dom.js";
-import { clock, number, plural, weight } from "./format.js";
+import { clock, list, number, plural, weight } from "./format.js";
 import { changeCells } from "./history.js";
-import { backendLabel, splitSteps } from "./plots.js";
+import { backendLabel, legend, splitSteps } from "./plots.js";
 import { card, dim, quiet, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
@@ -35,7 +36,7 @@ export function changesOf(page, endpoint) {
 		const mine = known;
 		Object.assign(mine, { revision, isReading: true });
 		page.client.call("ListRevisions", { endpoint: name, limit: most }).then((response) => {
-			mine.list = response.revisions ?? [];
+			mine.list = list(response.revisions);
 			return 200;
 		}, () => {
 			mine.revision = "";
@@ -60,10 +61,9 @@ export function changesSection(page, endpoint) {
 	const { name } = endpoint;
 	const all = changesOf(page, endpoint);
 	const steps = all.map((each) => ({ revision: number(each.revision), time: each.time,
-		weights: each.weights ?? [] })).filter((each) => each.weights.length > 0)
+		weights: list(each.weights) })).filter((each) => each.weights.length > 0)
 		.slice(0, shownSteps).reverse();
-	const used = [...new Set(steps.flatMap((each) => each.weights.map((/** @type {any} */ one) =>
-		one.backend)))];
+	const used = [...new Set(steps.flatMap((each) => each.weights.map((one) => one.backend)))];
 	const colours = page.model.palette(endpoint, used);
 	const may = page.model.may(name);
 	const rows = known.showsAll ? all : all.slice(0, rowsAtFirst);
@@ -73,8 +73,7 @@ export function changesSection(page, endpoint) {
 			splitSteps(colours, steps),
 			h("div", { class: "axis quiet" }, h("span", null, `r${steps[0]?.revision}, ${clock(steps[0]
 				?.time)}`), h("span", null, `r${steps.at(-1)?.revision}, ${clock(steps.at(-1)?.time)}`)),
-			h("ul", { class: "legend" }, used.map((each) => h("li", { key: each }, backendLabel(colours,
-				each)))),
+			legend(colours, used.map((each) => [each])),
 		] : null,
 		all.length === 0 ? quiet(known.revision === "" || known.isReading ?
 			"Reading …" : "No kept revision changed this endpoint.") :
@@ -82,17 +81,15 @@ export function changesSection(page, endpoint) {
 				{ hidden: "actions" } : {}) },
 			["#revision", "time", "author", "change", "weights after it"],
 			rows.map((each) => h("tr", { key: String(each.revision) }, changeCells(each, 300),
-				h("td", { "data-label": "weights" }, (each.weights ?? []).map((/** @type {any} */ one) => h(
+				h("td", null, list(each.weights).map((one) => h(
 					"span", { class: "weight-after", key: one.backend }, backendLabel(colours, one.backend),
 					` ${weight(one.weight)}`))),
-				may ? h("td", null, number(each.revision) === number(endpoint.revision) ? dim("current") : h("button", {
-					type: "button",
-					class: "small",
-					"aria-label": `Restore revision ${each.revision}`,
-					onclick: () => rollBack(page, number(each.revision), name),
-				}, "Restore …")) : null))),
-		all.length > rows.length ? h("p", null, h("button", { type: "button", onclick: () => {
+				may ? h("td", null, number(each.revision) === number(endpoint.revision) ? dim("current") :
+					button("Restore …",
+					() => rollBack(page, number(each.revision), name), { class: "small",
+						"aria-label": `Restore revision ${each.revision}` })) : null))),
+		all.length > rows.length ? h("p", null, button(`Show ${plural(all.length, "change")}`, () => {
 			known.showsAll = true;
 			page.changed();
-		} }, `Show ${plural(all.length, "change")}`)) : null);
+		})) : null);
 }

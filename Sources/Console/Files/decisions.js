@@ -1,12 +1,13 @@
 // The actions of rollouts and the freeze of changes. Each one opens a dialog with a dry run.
 
-import { backendBox, box, check, field, otherBackends } from "./actions.js";
+import { otherBackends } from "./actions.js";
+import { box, check, field, into, select, typed } from "./controls.js";
 import { open } from "./dialog.js";
 import { h } from "./dom.js";
-import { clock, number, rate, seconds, serverTime, shown, span, weight,
+import { clock, list, number, rate, seconds, serverTime, shown, span, weight,
 	zone } from "./format.js";
 import { splitBar } from "./plots.js";
-import { cell, quiet, table } from "./table.js";
+import { cell, quiet, rowHead, table } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -16,12 +17,9 @@ import { cell, quiet, table } from "./table.js";
  * @param {any} endpoint
  */
 export function startRollout(page, endpoint) {
-	const weighted = (endpoint.weights ?? []).filter((/** @type {any} */ each) => each.weight > 0);
+	const weighted = list(endpoint.weights).filter((each) => each.weight > 0);
 	const names = otherBackends(page, { weights: weighted });
-	let candidate = "";
-	let steps = "5%, 25%, 50%, 100%";
-	let gates = "";
-	let minimum = "60";
+	const input = { candidate: "", steps: "5%, 25%, 50%, 100%", gates: "", minimum: "60" };
 	let approval = false;
 	const words = (/** @type {string} */ text) => text.replaceAll(" ", "").split(",").filter(Boolean);
 	open(page, {
@@ -29,46 +27,34 @@ export function startRollout(page, endpoint) {
 		confirm: "Start rollout",
 		method: "StartRollout",
 		fields: (redo) => [
-			backendBox("Candidate", { name: "candidate", value: candidate }, names, (value) => {
-				candidate = value;
-				redo();
-			}),
-			box("Steps", { type: "text", name: "steps", value: steps, spellcheck: "false" }, (value) => {
-				steps = value;
-				redo();
-			}),
+			select("Candidate", { name: "candidate", value: input.candidate }, names,
+				into(input, "candidate", redo)),
+			box("Steps", { type: "text", name: "steps", value: input.steps }, into(input, "steps", redo)),
 			box("Gates (empty for errors<1.5x, p99<1.5x, codes<2x)", { type: "text", name: "gates",
-				value: gates, spellcheck: "false" }, (value) => {
-				gates = value;
-				redo();
-			}),
-			box("Least seconds of each step", { type: "number", name: "minimum", min: 1,
-				value: minimum }, (value) => {
-				minimum = value;
-				redo();
-			}),
-			check("Each step waits for an approval", "approval", (is) => { approval = is;
+				value: input.gates }, into(input, "gates", redo)),
+			box("Minimum duration of each step, in seconds", { type: "number", name: "minimum", min: 1,
+				value: input.minimum }, into(input, "minimum", redo)),
+			check("Each step waits for an approval", { name: "approval" }, (is) => { approval = is;
 				redo(); }),
 		],
 		incomplete: () => "Select the candidate: the backend that shall receive the requests.",
-		request: () => candidate === "" ? null : {
+		request: () => input.candidate === "" ? null : {
 			endpoint: endpoint.name,
 			plan: {
-				candidate,
-				steps: words(steps),
-				gates: words(gates),
+				candidate: input.candidate,
+				steps: words(input.steps),
+				gates: words(input.gates),
 				approval,
-				...(number(minimum) > 0 ? { minimum: `${number(minimum)}s` } : {}),
+				...(number(input.minimum) > 0 ? { minimum: `${number(input.minimum)}s` } : {}),
 			},
 		},
 		preview: (response) => [
 			quiet(`Based on ${rate(response.requestsPerSecond ?? 0)} requests per second and ` +
 				`${weight(response.errorShare ?? 0)} errors.`),
-			table({ label: "Steps", class: "" }, ["step", "#keys that move", "#time to proof"], (response
-				.preview ?? []).map((/** @type {any} */ step) => h("tr", { key: step.step },
-				h("th", { scope: "row" }, step.step), cell("keys that move", weight(step.movedShare)),
-				cell("time to proof", step.timeToProof ? span(seconds(step.timeToProof)) :
-					"not at this step")))),
+			table({ label: "Steps", class: "" }, ["step", "#keys that move", "#time to proof"],
+				list(response.preview).map((step) => h("tr", { key: step.step },
+				rowHead(step.step), cell(weight(step.movedShare)),
+				cell(step.timeToProof ? span(seconds(step.timeToProof)) : "not at this step")))),
 		],
 	});
 }
@@ -109,12 +95,13 @@ export function decide(page, endpoint, method) {
 			needsChoice ? field("The weights were changed by another actor", h("select", {
 					name: "choice",
 					value: choice,
-					onchange: (/** @type {any} */ event) => { choice = event.target.value;
-						redo(); },
+					onchange: typed((value) => { choice = value;
+						redo(); }),
 				}, h("option", { value: "adopt" }, "continue from the present weights"),
 				h("option", { value: "restore" }, "set the weights of the step again"))) : null,
 			method === "AbortRollout" && (rollout.plan?.abort ?? "").startsWith("ramp") ?
-			check("At once, without the ramp of the plan", "immediate", (is) => { isImmediate = is;
+			check("At once, without the ramp of the plan", { name: "immediate" },
+				(is) => { isImmediate = is;
 				redo(); }) : null,
 		],
 		request: () => ({
@@ -124,7 +111,7 @@ export function decide(page, endpoint, method) {
 			...(isImmediate ? { immediate: true } : {}),
 		}),
 		preview: (next) => {
-			const baseline = rollout.baseline ?? [];
+			const baseline = list(rollout.baseline);
 			return [
 				h("p", null, decision.text),
 				h("p", null,
@@ -145,10 +132,9 @@ export function decide(page, endpoint, method) {
  */
 export function setFreeze(page) {
 	const isFrozen = Boolean(page.model.freeze);
-	let reason = "";
-	let minutes = "60";
+	const input = { reason: "", minutes: "60" };
 	// The whole minutes, so that the time stays while the user reads it.
-	const end = () => new Date(Math.ceil(serverTime() / 60_000 + number(minutes)) * 60_000)
+	const end = () => new Date(Math.ceil(serverTime() / 60_000 + number(input.minutes)) * 60_000)
 		.toISOString();
 	open(page, {
 		title: isFrozen ? "End the freeze" : "Freeze all changes",
@@ -156,24 +142,22 @@ export function setFreeze(page) {
 		method: "SetFreeze",
 		danger: !isFrozen,
 		fields: (redo) => isFrozen ? null : [
-			box("Reason (required)", { type: "text", name: "reason", maxlength: 500, value: reason },
-				(value) => { reason = value;
-					redo(); }),
+			box("Reason (required)", { type: "text", name: "reason", maxlength: 500,
+				value: input.reason },
+				into(input, "reason", redo)),
 			box("Minutes (empty: until an admin ends it)", { type: "number", name: "minutes", min: 1,
-				max: 500_000, value: minutes }, (value) => { minutes = value;
-				redo(); }),
+				max: 500_000, value: input.minutes }, into(input, "minutes", redo)),
 		],
 		request: () => {
 			if (isFrozen) return { frozen: false };
-			if (reason.trim() === "") return null;
-			if (minutes !== "" && !(number(minutes) >= 1 && number(minutes) <= 500_000)) return null;
-			const until = minutes ? { until: end() } : {};
-			return { frozen: true, reason, ...until };
+			if (input.reason.trim() === "") return null;
+			if (input.minutes !== "" && !(number(input.minutes) >= 1 && number(input.minutes) <= 500_000)) return null;
+			const until = input.minutes ? { until: end() } : {};
+			return { frozen: true, reason: input.reason, ...until };
 		},
 		incomplete: () => "Enter the reason, and minutes from 1 to 500000 or none.",
 		preview: () => h("p", null, isFrozen ? "The server accepts changes again." :
 			"The server rejects all changes except rollbacks, kept weights, pauses and aborts of rollouts, " +
-			(minutes ? `until ${clock(end())} (${zone()}).` : "until an admin ends the freeze.")
-			),
+			(input.minutes ? `until ${clock(end())} (${zone()}).` : "until an admin ends the freeze.")),
 	});
 }

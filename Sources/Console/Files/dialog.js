@@ -1,10 +1,11 @@
 // Actions: a dialog with the input, the result of a dry run, and a comment. Nothing changes before
 // the user confirms what the dry run shows.
 
-import { CallError } from "./api.js";
+import { CallError, messageOf } from "./api.js";
+import { button, field, typed } from "./controls.js";
 import { h, render } from "./dom.js";
-import { number, percent, shown } from "./format.js";
-import { dim, quiet, table, text } from "./table.js";
+import { list, number, percent, shown } from "./format.js";
+import { dim, failure, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dom.js").Loose} Loose */
 /**
@@ -48,8 +49,8 @@ const labels = /** @type {const} */ ([
 ]);
 
 /** @param {unknown} error */
-const messageOf = (error) => labels.reduce((message, [pattern, label]) => message.replace(pattern,
-	label), error instanceof Error ? error.message : String(error));
+const reasonOf = (error) => labels.reduce((message, [pattern, label]) => message.replace(pattern,
+	label), messageOf(error));
 
 /**
  * The open dialog.
@@ -147,7 +148,7 @@ export function open(page, action) {
 				return;
 			}
 			problem = isAborted(error) ? "The server makes changes faster than this page receives them." :
-				messageOf(error);
+				reasonOf(error);
 		}
 		draw();
 	};
@@ -194,7 +195,7 @@ export function open(page, action) {
 		} catch (error) {
 			isBusy = false;
 			if (!isAborted(error)) await check();
-			if (!isAborted(error)) problem = messageOf(error);
+			if (!isAborted(error)) problem = reasonOf(error);
 			else if (problem === "") problem =
 				"Another change was made since the dry run. Check its new result, then confirm again.";
 			draw();
@@ -220,22 +221,23 @@ export function open(page, action) {
 			h("section", { class: "preview", "aria-live": "polite", "aria-busy": !result && !
 					problem },
 				h("h3", null, hasDryRun ? "What this does (dry run)" : "What this does"),
-				result ? action.preview(result) : problem ? null : quiet(action.request() ? "Asking the server …" :
+				result ? action.preview(result) : problem ? null :
+					quiet(action.request() ? "Asking the server …" :
 					action.incomplete?.() ?? "Complete the input above."),
 				result ? warnings(result) : null,
 				refusal ? h("p", { class: "error" }, refusal) : null,
-				problem ? h("p", { class: "error", role: "alert" }, shown(problem, 1000)) : null,
+				problem ? failure(problem) : null,
 				problem && action.hint ? quiet(shown(action.hint)) : null),
-			hasDryRun ? h("label", { class: "field" }, "Comment for the history",
+			hasDryRun ? field("Comment for the history",
 				h("textarea", {
 					rows: 2,
 					maxlength: 1000,
 					name: "comment",
 					placeholder: "Why?",
-					oninput: (/** @type {any} */ event) => { comment = event.target.value; },
+					oninput: typed((value) => { comment = value; }),
 				})) : null,
 			h("div", { class: "buttons" },
-				h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
+				button("Cancel", () => dialog.close()),
 				h("button", {
 					type: "submit",
 					class: action.danger ? "danger" : "primary",
@@ -264,7 +266,7 @@ export function open(page, action) {
 
 /** @param {any} response */
 function warnings(response) {
-	const texts = response.warnings ?? [];
+	const texts = list(response.warnings);
 	return texts.length === 0 ? null :
 		h("ul", { class: "warnings" }, texts.map((/** @type {string} */ text) => h("li", null, shown(
 			text))));
@@ -296,17 +298,18 @@ export function changesTable(changes) {
 			change.movedShare > 0 ? dim(` · ${percent(change.movedShare)} of its keys move`) : null),
 		change.action !== "CHANGE_ACTION_CHANGE" && change.description ?
 		quiet(shown(change.description)) : null,
-		(change.fields ?? []).length > 0 ? table({ label: `Changes of ${change.name}` }, ["field",
-				"before", "after"], change.fields.map((/** @type {any} */ field) => h(
+		list(change.fields).length > 0 ? table({ label: `Changes of ${change.name}` }, ["field",
+				"before", "after"], list(change.fields).map((/** @type {any} */ field) => h(
 			"tr", { key: field.field },
 			h("th", { scope: "row", class: "code" }, shown(field.field)),
-			h("td", { class: "code before", "data-label": "before" }, rounded(field.before)),
-			h("td", { class: "code after", "data-label": "after" }, rounded(field.after))))) : null)));
+			h("td", { class: "code before" }, rounded(field.before)),
+			h("td", { class: "code after" }, rounded(field.after))))) : null)));
 }
 
 /**
  * A value of a field; a number without the noise of its binary form.
  * @param {string | undefined} value
  */
-const rounded = (value) => shown(/^\d+\.\d{9,}$/.test(value ?? "") ? Number(Number(value).toFixed(9)) :
+const rounded = (value) => shown(/^\d+\.\d{9,}$/.test(value ?? "") ?
+	Number(Number(value).toFixed(9)) :
 	value);

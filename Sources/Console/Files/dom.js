@@ -30,7 +30,6 @@ function flatten(loose, into) {
  * @param {string} tag
  * @param {Record<string, any> | null} [props]
  * @param {...Loose} children
- * @returns {VNode}
  */
 export function h(tag, props, ...children) {
 	const { key, ...rest } = props ?? {};
@@ -43,7 +42,6 @@ export function h(tag, props, ...children) {
  * @param {() => VNode} make
  * @param {Map<string, VNode>} kept
  * @param {string} key
- * @returns {VNode}
  */
 export function memo(deps, make, kept, key) {
 	const old = kept.get(key);
@@ -64,7 +62,6 @@ const current = new WeakMap();
 /**
  * @param {Child} child
  * @param {boolean} isSvg
- * @returns {Node}
  */
 function create(child, isSvg) {
 	if (typeof child === "string") return document.createTextNode(child);
@@ -86,9 +83,6 @@ function setProperty(element, name, value, old) {
 	if (name.startsWith("on")) {
 		element[name.toLowerCase()] = value ?? null;
 	} else if (name === "style") {
-		for (const part of Object.keys(old ?? {})) {
-			if (!(part in (value ?? {}))) element.style.removeProperty(part);
-		}
 		for (const [part, text] of Object.entries(value ?? {})) element.style.setProperty(part, text);
 	} else if (name === "value" || name === "checked") {
 		// The text that the user is typing stays.

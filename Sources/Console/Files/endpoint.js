@@ -2,9 +2,10 @@
 
 import { confirmTraffic, setRateLimit, setShadow, setTraffic, undo } from "./actions.js";
 import { changesSection } from "./changes.js";
+import { button } from "./controls.js";
 import { startRollout } from "./decisions.js";
 import { h } from "./dom.js";
-import { ago, byName, clock, count, latency, number, percent, plural, rate, shown,
+import { ago, byName, clock, count, latency, list, number, percent, plural, rate, shown,
 	word } from "./format.js";
 import { isRunning } from "./model.js";
 import { backendLabel, sparkline } from "./plots.js";
@@ -12,7 +13,7 @@ import { rolloutSection } from "./rollout.js";
 import { around, errorsOf, figures, point, rateOf, recent } from "./series.js";
 import { shadowsSection } from "./shadows.js";
 import { splitSection } from "./split.js";
-import { card, cell, dim, quiet, table, text } from "./table.js";
+import { card, cell, dim, quiet, rowHead, table, text } from "./table.js";
 import { flowSection, mapSection } from "./traffic.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
@@ -44,15 +45,12 @@ export function endpointPage(page, name) {
 	 * @param {string} label
 	 * @param {(page: Page, endpoint: any) => void} act
 	 */
-	const button = (label, act) => h("button", {
-		type: "button",
-		key: label,
-		onclick: () => act(page, model.endpoints.get(name) ?? endpoint),
-	}, label);
+	const action = (label, act) => button(label, () => act(page, model.current(endpoint)),
+		{ key: label });
 	return [
 		h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/" }, "Endpoints"),
-			" / ", h("bdi", null, name)),
-		h("div", { class: "title" }, h("h1", null, h("bdi", null, name)),
+			" / ", text(name)),
+		h("div", { class: "title" }, h("h1", null, text(name)),
 			h("p", { class: "quiet code" }, h("bdi", null, shown(endpoint.route) ||
 				"called by name only"))),
 		may ? h("p", null, h("a", { href: `#/calls/${encodeURIComponent(name)}` },
@@ -60,19 +58,17 @@ export function endpointPage(page, name) {
 		problems.length > 0 ? h("ul", { class: "problems" }, problems.map((each) => h(
 			"li", { key: each.text, class: `problem level-${each.level}` }, each.text))) : null,
 		h("p", { class: "last" }, "Last change: ", change?.time ? [
-			h("b", null, h("bdi", null, shown(change.summary, 300))), " ",
+			h("b", null, text(change.summary, 300)), " ",
 			h("time", { datetime: change.time, title: clock(change.time) }, ago(change.time)),
-			" by ", h("bdi", null, shown(change.author, 128)), ` (revision ${change.revision})`,
-			change.comment ? h("q", { class: "comment" }, h("bdi", null, shown(change.comment,
-			300))) : null,
+			" by ", text(change.author, 128), ` (revision ${change.revision})`,
+			change.comment ? h("q", { class: "comment" }, text(change.comment, 300)) : null,
 		] : `revision ${endpoint.revision}`),
 		may ? h("div", { class: "actions", role: "group", "aria-label": "Actions" },
-			button("Undo …", undo), endpoint.timeBox?.confirmable ? button("Keep weights …",
+			action("Undo …", undo), endpoint.timeBox?.confirmable ? action("Keep weights …",
 				confirmTraffic) : null,
-			button("Set traffic …", setTraffic), button("Shadow …", (p, e) => setShadow(p, e)),
-			hasRollout ? null : button("Start rollout …", startRollout), button("Rate limit …",
-				setRateLimit)) :
-		quiet("You may view this endpoint, but not change it."),
+			action("Set traffic …", setTraffic), action("Shadow …", (p, e) => setShadow(p, e)),
+			hasRollout ? null : action("Start rollout …", startRollout), action("Rate limit …",
+				setRateLimit)) : quiet("You may view this endpoint, but not change it."),
 		endpoint.timeBox ? h("p", { class: "notice" },
 			`The weights revert at ${clock(endpoint.timeBox.reverts)}.`) : null,
 		endpoint.rateLimit ? quiet(`Rate limit: ${rate(endpoint.rateLimit.requestsPerSecond)} requests/s` +
@@ -103,12 +99,12 @@ const totals = new Map();
 export async function readTotals(page, endpoint) {
 	if (!page.model.endpoints.has(endpoint)) return;
 	const stats = await page.client.call("GetStats", { endpoint });
-	for (const each of stats.backends ?? []) {
+	for (const each of list(stats.backends)) {
 		if (each.shadow) continue;
 		const all = point(each, Date.parse(stats.time ?? ""), number(stats.seconds));
 		totals.set(`${endpoint}\n${each.backend}`, figures([all]));
 	}
-	const refused = (stats.endpoints ?? [])[0] ?? {};
+	const refused = list(stats.endpoints)[0] ?? {};
 	const none = point({}, Date.parse(stats.time ?? ""), number(stats.seconds));
 	totals.set(`${endpoint}\n`, figures([{ ...none, limited: number(refused.rateLimited),
 		overloaded: number(refused.overloaded) }]));
@@ -124,8 +120,7 @@ function comparisonSection(page, endpoint, change) {
 	const { model } = page;
 	const names = model.palette(endpoint, model.series.backends(endpoint.name));
 	const time = Date.parse(change?.time ?? "") || 0;
-	const listed = [...new Set([...(endpoint.weights ?? []).map((/** @type {any} */ each) => each
-			.backend),
+	const listed = [...new Set([...list(endpoint.weights).map((each) => each.backend),
 		...model.series.backends(endpoint.name)
 	])].sort(byName);
 	const to = model.series.endpoint(endpoint.name).at(-1)?.time ?? 0;
@@ -139,16 +134,16 @@ function comparisonSection(page, endpoint, change) {
 	 */
 	const cells = (label, value, base, kind) => {
 		if (!value || value.ended === 0) {
-			return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
+			return h("tr", { key: kind, class: kind }, rowHead(label),
 				h("td", { class: "number", colspan: 5 }, dim(value ? "no requests ended" : "–")));
 		}
 		const isWorse = base && base.ended > leastEnded && value.errors > base.errors * 2 + 0.005;
 		const isSlower = base && base.ended > leastEnded && base.p99 > 0 && value.p99 > base.p99 * 2 + 1000;
-		return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
-			cell("requests/s", rate(value.rate)),
-			cell("errors", `${percent(value.errors)}${isWorse ? " ▲" : ""}`, Boolean(isWorse)),
-			cell("other statuses", percent(value.rejected)), cell("p50", latency(value.p50)),
-			cell("p99", `${latency(value.p99)}${isSlower ? " ▲" : ""}`, Boolean(isSlower)));
+		return h("tr", { key: kind, class: kind }, rowHead(label),
+			cell(rate(value.rate)),
+			cell(`${percent(value.errors)}${isWorse ? " ▲" : ""}`, Boolean(isWorse)),
+			cell(percent(value.rejected)), cell(latency(value.p50)),
+			cell(`${latency(value.p99)}${isSlower ? " ▲" : ""}`, Boolean(isSlower)));
 	};
 	/**
 	 * @param {import("./dom.js").Loose} head
@@ -165,7 +160,8 @@ function comparisonSection(page, endpoint, change) {
 		 * @param {(each: import("./series.js").Point) => number} value
 		 * @param {object} [more]
 		 */
-		const plot = (label, value, more) => h("td", { class: "number", "data-label": label }, sparkline(points, value, {
+		const plot = (label, value, more) => h("td", { class: "number", "data-label": label },
+			sparkline(points, value, {
 			...range, marks, label: `${label} over 5 min`, ...more }));
 		return h("tbody", { key },
 			h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, head),
@@ -214,15 +210,16 @@ function rejectedGroup(endpoint, points, { from, to, time }) {
 	 */
 	const cells = (label, value, kind) => {
 		const sum = (value?.limited ?? 0) + (value?.overloaded ?? 0);
-		return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
-			cell("requests/s", value ? rate(sum) : "–", sum > 0),
+		return h("tr", { key: kind, class: kind }, rowHead(label),
+			cell(value ? rate(sum) : "–", sum > 0),
 			h("td", { colspan: 4, class: "quiet" }, sum > 0 ?
 				[value?.limited ? `${rate(value.limited)} over the rate limit of the endpoint` : "",
 					value?.overloaded ? `${rate(value.overloaded)} over a limit of the server` : ""]
 				.filter(Boolean).join(", ") : ""));
 	};
 	return h("tbody", { key: "\nrejected", id: "rejected" },
-		h("tr", { class: "head" }, h("th", { scope: "rowgroup" }, "Rejected before a backend was chosen"),
+		h("tr", { class: "head" }, h("th", { scope: "rowgroup" },
+			"Rejected before a backend was chosen"),
 			h("td", { class: "number" }, sparkline(points, (each) => (each.limited + each.overloaded) /
 				each.seconds, { from, to, marks: time > 0 ? [time] : [], tone: "bad",
 				label: "rejected requests per second over 5 min" })),
@@ -242,29 +239,29 @@ function replicasSection(page, endpoint) {
 	const names = model.palette(endpoint);
 	const rows = model.names(endpoint).flatMap((name) => {
 		const backend = model.backends.get(name);
-		const replicas = backend?.status?.replicas ?? [];
+		const replicas = list(backend?.status?.replicas);
 		if (!backend) return [];
 		if (replicas.length === 0) {
-			return [h("tr", { key: name }, h("th", { scope: "row" }, backendLabel(names, name)),
+			return [h("tr", { key: name }, rowHead(backendLabel(names, name)),
 				h("td", { colspan: 6 }, backend.handler ? dim("a handler in this server") :
 					h("span", { class: "problem level-2" }, shown(backend.status?.problem ||
 						"no replicas"))))];
 		}
-		return replicas.map((/** @type {any} */ each) => {
+		return replicas.map((each) => {
 			const state = word(each.state, "REPLICA_STATE_");
 			const level = state === "ready" ? 0 : state === "starting" || state === "connecting" ?
 				1 : 2;
 			return h("tr", { key: `${name} ${each.name}` },
-				h("th", { scope: "row" }, backendLabel(names, name), h(
-				"span", { class: "code quiet" }, h("bdi", null, shown(each.name, 128)))),
-				h("td", { "data-label": "state" }, h("span", { class: `dot level-${level}` }),
-					state),
-				cell("in flight", count(each.inFlight)), cell("requests", count(each.requests)),
-				cell("OK", number(each.requests) > 0 ? percent(number(each.successShare)) : "–"),
-				cell("p99", latency(each.latency?.p99Us)),
-				h("td", { "data-label": "last failure" }, each.lastFailure ?
-					[h("bdi", null, shown(each.lastFailure, 200)), dim(` ${ago(each.lastFailureTime)}`)] : "–",
-					number(each.ejections) > 0 ? dim(` · ${plural(number(each.ejections), "ejection")}`) : null));
+				rowHead(backendLabel(names, name), h(
+				"span", { class: "code quiet" }, text(each.name, 128))),
+				h("td", null, h("span", { class: `dot level-${level}` }), state),
+				cell(count(each.inFlight)), cell(count(each.requests)),
+				cell(number(each.requests) > 0 ? percent(number(each.successShare)) : "–"),
+				cell(latency(each.latency?.p99Us)),
+				h("td", null, each.lastFailure ?
+					[text(each.lastFailure, 200), dim(` ${ago(each.lastFailureTime)}`)] : "–",
+					number(each.ejections) > 0 ? dim(` · ${plural(number(each.ejections), "ejection")}`) :
+						null));
 		});
 	});
 	return card("", "Replicas on this server",

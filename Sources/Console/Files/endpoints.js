@@ -1,13 +1,14 @@
 // The page of all endpoints, worst first.
 
 import { undo } from "./actions.js";
+import { button, filterBox } from "./controls.js";
 import { h, memo } from "./dom.js";
-import { ago, byName, clock, latency, number, percent, plural, rate, shown,
+import { ago, byName, clock, latency, list, number, percent, plural, rate, shown,
 	word } from "./format.js";
 import { sparkline, splitBar } from "./plots.js";
 import { fewErrors, isRunning } from "./model.js";
 import { errorsOf, figures, rateOf, recent } from "./series.js";
-import { dim, quiet } from "./table.js";
+import { dim, quiet, rowHead, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 /** @typedef {import("./dom.js").VNode} VNode */
@@ -107,16 +108,9 @@ export function endpointsPage(page) {
 				`${plural(model.endpoints.size, "endpoint")}, no problems`),
 			h("p", { class: "quiet figures" },
 				`${rate(latest.requests)} requests/s · ${plural(latest.connections, "connection")}`),
-			h("label", { class: "filter" }, h("span", { class: "hidden" }, "Filter by name or route"),
-				h("input", {
-					type: "search",
-					placeholder: "Filter",
-					name: "filter",
-					value: view.filter,
-					oninput: (/** @type {any} */ event) => { view.filter = event.target.value;
-						page.changed(); },
-				}))),
-		model.endpoints.size === 0 ? quiet("This server has no endpoints yet. Create one with the tool: ",
+			filterBox("Filter by name or route", view, page.changed)),
+		model.endpoints.size === 0 ?
+			quiet("This server has no endpoints yet. Create one with the tool: ",
 			h("code", null, "weir endpoint create NAME --route /pkg.Service/ --backend NAME")) :
 		h("table", { id: "endpoints", class: "wide" },
 			h("caption", { class: "hidden" },
@@ -128,11 +122,9 @@ export function endpointsPage(page) {
 				h("th", { scope: "col", class: "number" }, "p99"), h("th", { scope: "col" },
 					"last change"))),
 			h("tbody", null, listed.map((name) => row(page, name, problems.get(name) ?? [], drawn)))),
-		names.length > listed.length ? h("p", null, h("button", {
-			type: "button",
-			onclick: () => { view.all = true;
-				page.changed(); },
-		}, `Show all ${names.length} endpoints`)) : null,
+		names.length > listed.length ? h("p", null, button(`Show all ${names.length} endpoints`,
+			() => { view.all = true;
+			page.changed(); })) : null,
 	];
 }
 
@@ -178,17 +170,15 @@ function makeRow(page, endpoint, problems, points, change, isNew) {
 	const level = problems[0]?.level ?? 0;
 	const errors = figuresNow?.errors ?? 0;
 	return h("tr", { class: `level-${level}${isNew ? " new" : ""}`, "data-endpoint": endpoint.name },
-		h("th", { scope: "row" },
-			h("a", { href: `#/endpoint/${encodeURIComponent(endpoint.name)}` },
-				h("span", { class: `dot level-${level}`, role: "img", "aria-label": words[level] }), h(
-					"bdi", null, endpoint.name)),
+		rowHead(h("a", { href: `#/endpoint/${encodeURIComponent(endpoint.name)}` },
+				h("span", { class: `dot level-${level}`, role: "img", "aria-label": words[level] }),
+					text(endpoint.name)),
 			h("span", { class: "route quiet" }, h("bdi", null, shown(endpoint.route) ||
 			"by name only")),
 			problems.map((each) => h("span", { key: each.text, class: `problem level-${each.level}` },
 				each.text))),
-		h("td", { class: "split-cell" }, splitBar(names, endpoint.weights ?? []),
-			(endpoint.shadows ?? []).length > 0 ? dim(plural(endpoint.shadows
-				.length, "shadow")) : null,
+		h("td", { class: "split-cell" }, splitBar(names, list(endpoint.weights)),
+			list(endpoint.shadows).length > 0 ? dim(plural(endpoint.shadows.length, "shadow")) : null,
 			rollout && isRunning(rollout) ? h("span", { class: "quiet rollout" }, "rollout to ", h("bdi",
 				null, shown(rollout.plan?.candidate)), `: ${word(rollout.phase, "ROLLOUT_PHASE_")}, step ` +
 				`${number(rollout.step) + 1} of ${rollout.plan?.steps?.length ?? 0}`) : null),
@@ -205,18 +195,12 @@ function makeRow(page, endpoint, problems, points, change, isNew) {
 			),
 		h("td", { class: "change", "data-label": "last change" },
 			change?.time ? [
-				h("span", { class: "what" }, h("bdi", null, shown(withoutName(change.summary, endpoint
-					.name), 160))),
-				dim(h("time", { datetime: change.time, title: clock(change
-							.time) }, ago(change.time)),
-					" by ", h("bdi", null, shown(change.author, 60)), ` · revision ${change.revision}`),
+				h("span", { class: "what" }, text(withoutName(change.summary, endpoint.name), 160)),
+				dim(h("time", { datetime: change.time, title: clock(change.time) }, ago(change.time)),
+					" by ", text(change.author, 60), ` · revision ${change.revision}`),
 			] : dim(`revision ${endpoint.revision}`),
-			model.may(endpoint.name) ? h("button", {
-				type: "button",
-				class: "small",
-				onclick: () => undo(page, model.endpoints.get(endpoint.name) ?? endpoint),
-				"aria-label": `Undo the last change of ${endpoint.name}`,
-			}, "Undo …") : null));
+			model.may(endpoint.name) ? button("Undo …", () => undo(page, model.current(endpoint)), {
+				class: "small", "aria-label": `Undo the last change of ${endpoint.name}` }) : null));
 }
 
 /**

@@ -1,10 +1,12 @@
 // The page of the fleet, the store, the limits and the rejections.
 
 import { setFreeze } from "./decisions.js";
+import { messageOf } from "./api.js";
+import { button } from "./controls.js";
 import { h } from "./dom.js";
 import { limitMetrics, limitsSection, samples } from "./limits.js";
-import { ago, clock, count, plural, shown, word } from "./format.js";
-import { card, cell, dim, quiet, table, text } from "./table.js";
+import { ago, clock, count, list, plural, shown, word } from "./format.js";
+import { card, cell, dim, failure, quiet, rowHead, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 /** @typedef {import("./limits.js").Sample} Sample */
@@ -21,7 +23,7 @@ export async function readMetrics(page) {
 		view.samples = samples(await page.client.metrics(), (name) => names.has(name));
 		view.problem = "";
 	} catch (error) {
-		view.problem = error instanceof Error ? error.message : String(error);
+		view.problem = messageOf(error);
 	}
 }
 
@@ -44,14 +46,12 @@ const names = new Set([...refusals.map(([name]) => name ?? ""), ...limitMetrics]
 /** @param {Page} page */
 export function fleetPage(page) {
 	const { model } = page;
-	const instances = model.fleet.instances ?? [];
-	const behind = instances.filter((/** @type {any} */ each) => each.state !==
-		"INSTANCE_STATE_CURRENT").length;
+	const instances = list(model.fleet.instances);
+	const behind = instances.filter((each) => each.state !== "INSTANCE_STATE_CURRENT").length;
 	const { freeze } = model;
-	const all = view.samples ?? [];
+	const all = list(view.samples);
 	const rejected = refusals.flatMap(([name, text]) => all.filter((each) => each.name ===
-			name && each.value > 0)
-		.map((each) => ({ ...each, text })));
+			name && each.value > 0).map((each) => ({ ...each, text })));
 	const down = [...model.backends.values()].filter((each) => each.status && !each.status.usable);
 	return [
 		h("div", { class: "title" }, h("h1", null, "Fleet"),
@@ -63,9 +63,8 @@ export function fleetPage(page) {
 					.since), " by ", text(freeze.author, 128),
 				freeze.until ? `, until ${clock(freeze.until)}` : "", ": ", text(freeze
 					.reason)) : h("p", null, "The server accepts changes."),
-			model.access.role === "ACCESS_ROLE_ADMIN" ? h("button", { type: "button", onclick: () =>
-						setFreeze(page) },
-				freeze ? "End the freeze …" : "Freeze all changes …") : null),
+			model.access.role === "ACCESS_ROLE_ADMIN" ? button(freeze ?
+				"End the freeze …" : "Freeze all changes …", () => setFreeze(page)) : null),
 		card("", "Servers", table({ id: "servers",
 				label: "Servers" },
 			["server", "state", "#revision", "version", "data address", "admin address", "started"],
@@ -76,20 +75,21 @@ export function fleetPage(page) {
 			model.fleet.storeFailure ? h("p", { class: "problem level-2" }, shown(model.fleet
 				.storeFailure)) : null,
 			quiet(`Revision ${model.revision}; the oldest that is kept is ${model.oldestRevision}.`)),
-		down.length > 0 ? card("", "Backends that are not usable", h("ul", null, down.map((each) => h("li", { key: each
+		down.length > 0 ? card("", "Backends that are not usable",
+			h("ul", null, down.map((each) => h("li", { key: each
 				.name },
-			h("b", null, h("bdi", null, each.name)), `: ${shown(each.status.problem)}`)))) : null,
+			h("b", null, text(each.name)), `: ${shown(each.status.problem)}`)))) : null,
 		view.samples ? limitsSection(page, view.samples) : null,
 		card("rejections", "Other events of this server since it started",
-			view.problem ? h("p", { class: "error" }, shown(view.problem)) : null,
+			view.problem ? failure(view.problem) : null,
 			!view.samples ? view.problem ? null : quiet("Reading …") :
 			rejected.length === 0 ? h("p", null, "None.") :
-			table({ label: "Other events" }, ["what", "where and why", "#count"], rejected.map((each) => h(
+			table({ label: "Other events" }, ["what", "where and why", "#count"],
+				rejected.map((each) => h(
 				"tr", { key: `${each.name}{${each.labels}}` },
-				h("th", { scope: "row" }, each.text ?? ""),
-				h("td", { class: "code", "data-label": "where" }, shown(each.labels.replaceAll("\"", ""),
-					300)),
-				cell("count", count(each.value)))))),
+				rowHead(each.text ?? ""),
+				h("td", { class: "code" }, shown(each.labels.replaceAll("\"", ""), 300)),
+				cell(count(each.value)))))),
 	];
 }
 
@@ -97,14 +97,13 @@ export function fleetPage(page) {
 function server(each) {
 	const state = word(each.state, "INSTANCE_STATE_");
 	const level = state === "current" ? 0 : state === "stale" ? 1 : 2;
-	return h("tr", { key: each.id }, h("th", { scope: "row" }, text(each.name, 128),
-			dim(each.leader ? " leader" : "", each.answering ?
-				" this server" : "")),
-		h("td", { "data-label": "state" }, h("span", { class: `dot level-${level}` }), state,
+	return h("tr", { key: each.id }, rowHead(text(each.name, 128),
+			dim(each.leader ? " leader" : "", each.answering ? " this server" : "")),
+		h("td", null, h("span", { class: `dot level-${level}` }), state,
 			each.problem ? h("span", { class: `problem level-${level}` }, shown(each.problem)) : null),
-		cell("revision", count(each.revision)),
-		h("td", { "data-label": "version" }, shown(each.version, 80)),
-		h("td", { class: "code", "data-label": "data" }, shown(each.dataAddress, 128)),
-		h("td", { class: "code", "data-label": "admin" }, shown(each.adminAddress, 128)),
-		h("td", { "data-label": "started" }, ago(each.started)));
+		cell(count(each.revision)),
+		h("td", null, shown(each.version, 80)),
+		h("td", { class: "code" }, shown(each.dataAddress, 128)),
+		h("td", { class: "code" }, shown(each.adminAddress, 128)),
+		h("td", null, ago(each.started)));
 }

@@ -5,13 +5,11 @@
  * become visible, and the text is at most `limit` characters long.
  * @param {unknown} text
  * @param {number} [limit]
- * @returns {string}
  */
 export function shown(text, limit = 512) {
 	const visible = String(text ?? "").replace(
 		/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
-		(mark) =>
-		`⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+		(mark) => `⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 	const points = Array.from(visible);
 	return points.length > limit ? points.slice(0, limit).join("") + "…" : visible;
 }
@@ -19,7 +17,6 @@ export function shown(text, limit = 512) {
 /**
  * A number of the API: 64-bit numbers are strings in JSON.
  * @param {unknown} value
- * @returns {number}
  */
 export function number(value) {
 	const result = Number(value ?? 0);
@@ -28,10 +25,7 @@ export function number(value) {
 
 const groups = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-/**
- * @param {unknown} value
- * @returns {string}
- */
+/** @param {unknown} value */
 export function count(value) {
 	const whole = number(value);
 	if (whole >= 1e9) return `${(whole / 1e9).toFixed(2)} G`;
@@ -41,7 +35,6 @@ export function count(value) {
 /**
  * Requests per second.
  * @param {number} value
- * @returns {string}
  */
 export function rate(value) {
 	if (!Number.isFinite(value)) return "–";
@@ -54,7 +47,6 @@ export function rate(value) {
 /**
  * A share as a percentage. A small share does not become 0.
  * @param {number} share
- * @returns {string}
  */
 export function percent(share) {
 	if (!Number.isFinite(share)) return "–";
@@ -69,7 +61,6 @@ export function percent(share) {
 /**
  * A weight. As `percent`, but without digits that are 0.
  * @param {number | undefined} weight
- * @returns {string}
  */
 export function weight(weight) {
 	const value = (weight ?? 0) * 100;
@@ -90,7 +81,6 @@ export const byName = (a, b) => collator.compare(a, b) || (a < b ? -1 : a > b ? 
 /**
  * A duration in microseconds.
  * @param {number | undefined} us
- * @returns {string}
  */
 export function latency(us) {
 	if (us === undefined || !Number.isFinite(us) || us <= 0) return "–";
@@ -103,7 +93,6 @@ export function latency(us) {
 /**
  * A time span in seconds.
  * @param {number} seconds
- * @returns {string}
  */
 export function span(seconds) {
 	if (!Number.isFinite(seconds)) return "–";
@@ -118,7 +107,8 @@ export function span(seconds) {
 let ahead = 0;
 
 /** @param {number} milliseconds small ones are delays of the network */
-export const setClock = (milliseconds) => { ahead = Math.abs(milliseconds) > 3000 ? milliseconds : 0; };
+export const setClock = (milliseconds) => { ahead = Math.abs(milliseconds) > 3000 ? milliseconds :
+	0; };
 
 /** The time of the server, in milliseconds. */
 export const serverTime = () => Date.now() - ahead;
@@ -135,7 +125,6 @@ export function zone() {
  * How long ago.
  * @param {string | undefined} time
  * @param {number} [now] in ms
- * @returns {string}
  */
 export function ago(time, now = serverTime()) {
 	const at = Date.parse(time ?? "");
@@ -147,7 +136,6 @@ export function ago(time, now = serverTime()) {
 /**
  * A time of the API, or in milliseconds, in the local time zone.
  * @param {string | number | undefined} time
- * @returns {string}
  */
 export function clock(time) {
 	const at = new Date(time ?? "");
@@ -161,7 +149,6 @@ export function clock(time) {
 /**
  * Seconds of a duration of the API, "1.5s".
  * @param {string | undefined} text
- * @returns {number}
  */
 export function seconds(text) {
 	const match = /^(-?\d+(?:\.\d+)?)s$/.exec(text ?? "");
@@ -172,7 +159,6 @@ export function seconds(text) {
  * The word of an enum name: "ROLLOUT_PHASE_PAUSED" is "paused".
  * @param {string | undefined} name
  * @param {string} prefix
- * @returns {string}
  */
 export function word(name, prefix) {
 	const text = name ?? "";
@@ -180,10 +166,7 @@ export function word(name, prefix) {
 		.toLowerCase().replaceAll("_", " ") || "unknown";
 }
 
-/**
- * @param {unknown} value
- * @returns {string}
- */
+/** @param {unknown} value */
 export function bytes(value) {
 	const size = number(value);
 	if (size < 1024) return `${size} B`;
@@ -196,8 +179,15 @@ export function bytes(value) {
  * "1 backend", "2 backends".
  * @param {number} count
  * @param {string} noun
- * @returns {string}
  */
 export function plural(count, noun) {
 	return `${groups.format(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/**
+ * The elements of a field, which JSON omits without any.
+ * @template T
+ * @param {T[] | null | undefined} values
+ * @returns {T[]}
+ */
+export const list = (values) => values ?? [];

@@ -46,7 +46,6 @@ export class FrameReader {
 /**
  * A request of a stream: one frame.
  * @param {string} text
- * @returns {Uint8Array}
  */
 export function frame(text) {
 	const body = new TextEncoder().encode(text);

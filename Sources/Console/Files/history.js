@@ -1,10 +1,11 @@
 // The page of the history, with the differences of a revision.
 
 import { rollBack } from "./actions.js";
+import { button, filterBox } from "./controls.js";
 import { changesTable } from "./dialog.js";
 import { h } from "./dom.js";
-import { ago, clock, number, plural, shown, zone } from "./format.js";
-import { quiet, table, text } from "./table.js";
+import { ago, clock, list, number, plural, zone } from "./format.js";
+import { failure, quiet, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -32,7 +33,7 @@ function difference(page, from, to) {
 	diffs.set(key, made);
 	if (diffs.size > 50) diffs.delete(/** @type {string} */ (diffs.keys().next().value));
 	page.client.call("CompareRevisions", { fromRevision: String(from), toRevision: String(to) }).then(
-		(response) => { made.changes = response.changes ?? []; },
+		(response) => { made.changes = list(response.changes); },
 		(error) => {
 			made.problem = error.message;
 			// Asks again.
@@ -57,25 +58,16 @@ export function historyPage(page, selected) {
 		h("div", { class: "title" }, h("h1", null, "History"),
 			h("p", { class: "summary" },
 				`${plural(all.length, "revision")}, the current one is ${model.revision}`),
-			h("label", { class: "filter" }, h("span", { class: "hidden" },
-				"Filter by author, change or comment"), h("input", {
-				type: "search",
-				placeholder: "Filter",
-				name: "filter",
-				value: view.filter,
-				oninput: (/** @type {any} */ event) => { view.filter = event.target.value;
-					page.changed(); },
-			}))),
+			filterBox("Filter by author, change or comment", view, page.changed)),
 		selected > 0 && selected <= model.revision ? detail(page, selected) : selected !== 0 ?
 		h("p", { class: "error" }, "This revision does not exist.") : null,
 		h("section", { class: "card" }, table({ id: "history", label: "History" },
-			["#revision", `time, ${zone()}`, "author", "change"], found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision),
+			["#revision", `time, ${zone()}`, "author", "change"],
+				found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision),
 					class: number(each.revision) === selected ? "selected" : "" }, changeCells(each, 400))))),
-		found.length > view.shown ? h("p", null, h("button", {
-			type: "button",
-			onclick: () => { view.shown += 200;
-				page.changed(); },
-		}, `Show more of ${found.length} revisions`)) : null,
+		found.length > view.shown ? h("p", null, button(`Show more of ${found.length} revisions`,
+			() => { view.shown += 200;
+			page.changed(); })) : null,
 	];
 }
 
@@ -87,9 +79,9 @@ export function historyPage(page, selected) {
 export const changeCells = (each, limit) => [
 	h("th", { scope: "row", class: "number" }, h("a", { href: `#/history/${each.revision}` }, String(
 		each.revision))),
-	h("td", { "data-label": "time" }, h("time", { datetime: each.time, title: ago(each.time) }, clock(each.time))),
-	h("td", { "data-label": "author" }, text(each.author, 128)),
-	h("td", { "data-label": "change" }, text(each.summary, limit), each.comment ? h(
+	h("td", null, h("time", { datetime: each.time, title: ago(each.time) }, clock(each.time))),
+	h("td", null, text(each.author, 128)),
+	h("td", null, text(each.summary, limit), each.comment ? h(
 		"q", { class: "comment" }, text(each.comment, limit)) : null),
 ];
 
@@ -105,15 +97,14 @@ function detail(page, selected) {
 	const current = opened.selected === selected ? opened.current : 0;
 	const isAdmin = model.access.role === "ACCESS_ROLE_ADMIN";
 	/** @param {{changes?: any[], problem?: string}} diff */
-	const body = (diff) => (diff.problem ? h("p", { class: "error" }, shown(diff.problem)) :
+	const body = (diff) => (diff.problem ? failure(diff.problem) :
 		diff.changes ? changesTable(diff.changes) : quiet("Reading …"));
 	return h("section", { class: "card", id: "revision" },
 		h("div", { class: "title" }, h("h2", null, `Revision ${selected}`), h(
 		"a", { href: "#/history" }, "Close")),
 		h("p", null, text(revision.author, 128), revision.time ?
 			`, ${clock(revision.time)} (${ago(revision.time)})` : ""),
-		revision.comment ? h("blockquote", { class: "comment" }, text(revision
-			.comment, 4000)) : null,
+		revision.comment ? h("blockquote", { class: "comment" }, text(revision.comment, 4000)) : null,
 		h("h3", null, "What this revision changed"), body(made),
 		isOld ? [h("details", {
 				key: `since ${selected}`,
@@ -125,8 +116,7 @@ function detail(page, selected) {
 			}, h("summary", null,
 				`What is different in the current revision ${current || model.revision}`),
 			current > 0 ? body(difference(page, selected, current)) : null),
-			isAdmin ? h("p", null, h("button", { type: "button", onclick: () => rollBack(page, selected,
-					"") }, "Restore all endpoints to this revision …")) :
-			null
+			isAdmin ? h("p", null, button("Restore all endpoints to this revision …",
+				() => rollBack(page, selected, ""))) : null
 		] : quiet("This is the current revision."));
 }

@@ -1,9 +1,9 @@
 // The section of the limits of a server, and of what they rejected.
 
 import { h } from "./dom.js";
-import { byName, bytes, count, number, percent, rate, shown } from "./format.js";
+import { byName, bytes, count, list, number, percent, rate, shown } from "./format.js";
 import { figures, recent } from "./series.js";
-import { card, cell, dim, quiet, table } from "./table.js";
+import { card, cell, dim, quiet, rowHead, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 /** @typedef {{name: string, labels: string, value: number}} Sample a line of `/metrics` */
@@ -18,14 +18,13 @@ export const limitMetrics = [
  * The samples of some metrics.
  * @param {string} text of `/metrics`
  * @param {(name: string) => boolean} isWanted
- * @returns {Sample[]}
  */
 export function samples(text, isWanted) {
 	/** @type {Sample[]} */
 	const found = [];
 	for (const line of text.split("\n")) {
 		const match = /^([a-z_]+)(?:\{(.*)\})? ([0-9.e+-]+)/.exec(line);
-		const [, name = "", labels = "", value] = match ?? [];
+		const [, name = "", labels = "", value] = list(match);
 		if (match && isWanted(name)) found.push({ name, labels, value: Number(value) });
 	}
 	return found;
@@ -62,7 +61,6 @@ const milliseconds = (value) => `${count(value * 1000)} ms`;
 /**
  * The limits of the server with their use.
  * @param {Sample[]} samples
- * @returns {Limit[]}
  */
 export function serverLimits(samples) {
 	const bound = (/** @type {string} */ name) => total(samples, "weir_limit", `limit="${name}"`);
@@ -87,8 +85,7 @@ export function serverLimits(samples) {
 }
 
 /** @param {number | undefined} value */
-const rejectedCell = (value) => cell("rejected since the start", value === undefined ? "–" : count(
-	value), (value ?? 0) > 0);
+const rejectedCell = (value) => cell(value === undefined ? "–" : count(value), (value ?? 0) > 0);
 
 /**
  * @param {Page} page
@@ -101,15 +98,17 @@ export function limitsSection(page, samples) {
 
 /** @param {Sample[]} samples */
 function serverTable(samples) {
-	return table({ id: "server-limits", label: "", caption: "Server" }, ["limit", "#now", "#limit", "#used",
+	return table({ id: "server-limits", label: "", caption: "Server" },
+		["limit", "#now", "#limit", "#used",
 			"#rejected since the start"],
 		serverLimits(samples).map((limit) => {
 			const unit = limit.unit ?? count;
 			const share = limit.used !== undefined && limit.bound ? limit.used / limit.bound : undefined;
-			return h("tr", { key: limit.text }, h("th", { scope: "row" }, limit.text),
-				cell("now", limit.used === undefined ? "–" : unit(limit.used)),
-				cell("limit", limit.bound === undefined ? "–" : [unit(limit.bound), limit.note ? dim(` ${limit.note}`) : null]),
-				cell("used", share === undefined ? "–" : (share >= high ? [percent(share), " ▲"] :
+			return h("tr", { key: limit.text }, rowHead(limit.text),
+				cell(limit.used === undefined ? "–" : unit(limit.used)),
+				cell(limit.bound === undefined ? "–" : [unit(limit.bound), limit.note ?
+					dim(` ${limit.note}`) : null]),
+				cell(share === undefined ? "–" : (share >= high ? [percent(share), " ▲"] :
 					percent(share)), (share ?? 0) >= high),
 				rejectedCell(limit.rejected));
 		}));
@@ -140,13 +139,13 @@ function endpointsTable(page, samples) {
 		], rows.map(({ endpoint, now, rejected }) => {
 			const limit = endpoint.rateLimit;
 			const burst = limit?.burst || Math.ceil(limit?.requestsPerSecond ?? 0);
-			return h("tr", { key: endpoint.name }, h("th", { scope: "row" }, h("a", {
-					href: `#/endpoint/${encodeURIComponent(endpoint.name)}` }, h("bdi", null, endpoint.name))),
-				cell("admitted/s", now ? rate(now.rate) : "–"),
-				cell("rate limit/s", limit ? rate(limit.requestsPerSecond) : "none"),
-				cell("burst", limit ? count(burst) : "–"),
-				cell("over it/s", rate(now?.limited ?? 0)),
-				cell("overload/s", rate(now?.overloaded ?? 0)), rejectedCell(rejected));
+			return h("tr", { key: endpoint.name }, rowHead(h("a", {
+					href: `#/endpoint/${encodeURIComponent(endpoint.name)}` }, text(endpoint.name))),
+				cell(now ? rate(now.rate) : "–"),
+				cell(limit ? rate(limit.requestsPerSecond) : "none"),
+				cell(limit ? count(burst) : "–"),
+				cell(rate(now?.limited ?? 0)),
+				cell(rate(now?.overloaded ?? 0)), rejectedCell(rejected));
 		}));
 }
 
@@ -158,18 +157,19 @@ function backendsTable(page) {
 	const rows = [...page.model.backends.values()].sort((a, b) => byName(a.name, b.name))
 		.filter(({ status, options }) => status && (number(options?.maxRequestsInFlight) > 0 ||
 			number(options?.maxRequestsPerReplica) > 0 || number(status.waiting) > 0 ||
-			(status.refused ?? []).length > 0 || number(status.retriesDenied) > 0));
+			list(status.refused).length > 0 || number(status.retriesDenied) > 0));
 	if (rows.length === 0) return null;
 	const bound = (/** @type {unknown} */ value) => number(value) > 0 ? count(value) : "none";
-	return table({ id: "backend-limits", label: "", caption: "Backends" }, ["backend", "#in flight", "#limit", "#limit of a replica",
+	return table({ id: "backend-limits", label: "", caption: "Backends" },
+		["backend", "#in flight", "#limit", "#limit of a replica",
 		"#waiting", "#retries denied", "#rejected since the start"
-	], rows.map(({ name, status, options }) => h("tr", { key: name }, h("th", { scope: "row" }, h(
-			"bdi", null, name), status.circuitOpen ? h("span", { class: "problem level-1" },
+	], rows.map(({ name, status, options }) => h("tr", { key: name },
+		rowHead(text(name), status.circuitOpen ? h("span", { class: "problem level-1" },
 			"rejects requests now") : null),
-		cell("in flight", count(status.inFlight)), cell("limit", bound(options?.maxRequestsInFlight)),
-		cell("limit of a replica", bound(options?.maxRequestsPerReplica)),
-		cell("waiting", count(status.waiting)), cell("retries denied", count(status.retriesDenied)),
-		cell("rejected since the start", (status.refused ?? []).map((/** @type {any} */ each) =>
+		cell(count(status.inFlight)), cell(bound(options?.maxRequestsInFlight)),
+		cell(bound(options?.maxRequestsPerReplica)),
+		cell(count(status.waiting)), cell(count(status.retriesDenied)),
+		cell(list(status.refused).map((each) =>
 			`${count(each.count)} ${shown(each.name, 40)}`).join(", ") || "0",
-			(status.refused ?? []).length > 0))));
+			list(status.refused).length > 0))));
 }

@@ -1,8 +1,8 @@
 // Keeps the model equal to the server: two streams while the page is visible, reads at intervals,
 // and a new connection when one is lost.
 
-import { CallError } from "./api.js";
-import { number, setClock } from "./format.js";
+import { CallError, messageOf } from "./api.js";
+import { list, number, setClock } from "./format.js";
 import { isRunning } from "./model.js";
 import { Windows } from "./windows.js";
 
@@ -136,7 +136,7 @@ export class Live {
 		} else if (this.#isWanted) {
 			if (model.connection !== "lost") model.lostSince = Date.now();
 			model.connection = "lost";
-			model.reason = error instanceof CallError ? error.message : String(error);
+			model.reason = messageOf(error);
 		}
 		this.changed();
 	}
@@ -162,7 +162,7 @@ export class Live {
 		model.forgetHistory();
 		model.listed(revisions);
 		model.listedBackends(backends);
-		for (const each of rollouts.rollouts ?? []) model.rolled(each);
+		for (const each of list(rollouts.rollouts)) model.rolled(each);
 		model.fleet = fleet;
 		// The older ones can be long.
 		client.call("ListRevisions", { limit: 1000 }).then((all) => model.listed(all), () => {});
@@ -194,7 +194,7 @@ export class Live {
 		this.#refresh = setTimeout(async () => {
 			this.#refresh = undefined;
 			const rollouts = await client.call("ListRollouts").catch(() => ({}));
-			for (const each of rollouts.rollouts ?? []) model.rolled(each);
+			for (const each of list(rollouts.rollouts)) model.rolled(each);
 			this.#followRollout();
 			this.changed();
 		}, refreshMilliseconds);
@@ -212,8 +212,9 @@ export class Live {
 			const request = {
 				intervalMs: statsMilliseconds, pastSeconds: this.model.series.missing(Date.now()),
 			};
-			for await (const stats of this.client.stream("WatchStats", request, signal)) {
-				last = Date.now();
+			// On a slow link, the figures of the past need longer than the bound of silence.
+			const received = () => { last = Date.now(); };
+			for await (const stats of this.client.stream("WatchStats", request, signal, received)) {
 				this.model.series.add(stats, last);
 				setClock(last - this.model.series.latest.time);
 				this.model.freeze = stats.freeze ?? null;
@@ -241,8 +242,7 @@ export class Live {
 		const due = new Map();
 		const backends = {
 			seconds: 2,
-			read: async () => this.model.listedBackends(await this.client.call("ListBackends",
-				listed)),
+			read: async () => this.model.listedBackends(await this.client.call("ListBackends", listed)),
 		};
 		const fleet = {
 			seconds: 5,
@@ -315,10 +315,9 @@ export class Live {
 		if (revision <= 0 || this.model.revisions.has(revision) || this.#asked.has(revision)) return;
 		// Once, also for a revision that the server has not kept.
 		this.#asked.add(revision);
-		const list = await this.client.call(
+		const answer = await this.client.call(
 			"ListRevisions", { beforeRevision: String(revision + 1), limit: 1 }).catch(() => ({}));
-		const found = (list.revisions ?? []).find((/** @type {any} */ each) => number(each.revision) ===
-			revision);
+		const found = list(answer.revisions).find((each) => number(each.revision) === revision);
 		if (found) this.model.revisions.set(revision, found);
 		this.changed();
 	}

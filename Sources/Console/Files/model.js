@@ -1,6 +1,6 @@
 // What the page knows about the server.
 
-import { byName, number, percent, rate } from "./format.js";
+import { byName, list, number, percent, rate, word } from "./format.js";
 import { Series, recent, figures } from "./series.js";
 
 // The revisions, and the states of a rollout, that the page keeps.
@@ -18,6 +18,12 @@ const leastEnded = 20;
 /** @param {any} rollout undefined without one */
 export const isRunning = (rollout) => rollout !== undefined &&
 	!["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(rollout.phase);
+
+/**
+ * The bad verdicts of reports of shadows, in words.
+ * @type {Record<string, string>}
+ */
+export const badVerdicts = { differs: "differs", late: "is late", unreachable: "is unreachable" };
 
 export class Model {
 	/** @type {Connection} */
@@ -58,6 +64,11 @@ export class Model {
 	 * @type {any}
 	 */
 	freeze = null;
+	/**
+	 * The reports of the shadows of endpoints, as far as the page has read them.
+	 * @type {Map<string, any[]>}
+	 */
+	reports = new Map();
 	series = new Series();
 	/**
 	 * The states of rollouts, oldest first.
@@ -82,6 +93,7 @@ export class Model {
 		this.backends.clear();
 		this.forgetHistory();
 		this.series.clear();
+		this.reports.clear();
 		this.access = {};
 		this.fleet = {};
 		this.freeze = null;
@@ -104,12 +116,11 @@ export class Model {
 		if (message.snapshot) {
 			this.hasState = true;
 			this.snapshots += 1;
-			const endpoints = message.endpoints ?? [];
-			const names = new Set(endpoints.map((/** @type {any} */ each) => each.name));
+			const endpoints = list(message.endpoints);
+			const names = new Set(endpoints.map((each) => each.name));
 			for (const name of this.endpoints.keys())
 				if (!names.has(name)) this.endpoints.delete(name);
-			const backends = new Set((message.backends ?? []).map((/** @type {any} */ each) => each
-				.name));
+			const backends = new Set(list(message.backends).map((each) => each.name));
 			for (const name of this.backends.keys())
 				if (!backends.has(name)) this.backends.delete(name);
 		} else {
@@ -124,36 +135,36 @@ export class Model {
 				this.revisions.delete(Math.min(...this.revisions.keys()));
 			}
 		}
-		for (const endpoint of message.endpoints ?? []) {
+		for (const endpoint of list(message.endpoints)) {
 			if (!message.snapshot) this.flashes.set(endpoint.name, now);
 			this.endpoints.set(endpoint.name, endpoint);
 		}
-		for (const name of message.deletedEndpoints ?? []) this.endpoints.delete(name);
+		for (const name of list(message.deletedEndpoints)) this.endpoints.delete(name);
 		for (const name of this.rollouts.keys()) {
 			if (this.endpoints.has(name)) continue;
 			this.rollouts.delete(name);
 			this.evidence.delete(name);
 		}
-		for (const backend of message.backends ?? []) {
+		for (const backend of list(message.backends)) {
 			const status = this.backends.get(backend.name)?.status;
 			const { descriptorSet, ...rest } = backend;
 			this.backends.set(backend.name, { status, ...rest });
 		}
-		for (const name of message.deletedBackends ?? []) this.backends.delete(name);
+		for (const name of list(message.deletedBackends)) this.backends.delete(name);
 		this.series.keep((name) => this.endpoints.has(name));
 	}
 
-	/** @param {any} list of ListRevisions */
-	listed(list) {
-		for (const each of list.revisions ?? []) this.revisions.set(number(each.revision), each);
-		if (list.oldestRevision !== undefined) this.oldestRevision = number(list.oldestRevision);
+	/** @param {any} answer of ListRevisions */
+	listed(answer) {
+		for (const each of list(answer.revisions)) this.revisions.set(number(each.revision), each);
+		if (answer.oldestRevision !== undefined) this.oldestRevision = number(answer.oldestRevision);
 	}
 
-	/** @param {any} list of ListBackends */
-	listedBackends(list) {
+	/** @param {any} answer of ListBackends */
+	listedBackends(answer) {
 		// An answer that was on its way during a change.
-		if (number(list.revision) < this.revision) return;
-		for (const backend of list.backends ?? []) this.backends.set(backend.name, backend);
+		if (number(answer.revision) < this.revision) return;
+		for (const backend of list(answer.backends)) this.backends.set(backend.name, backend);
 	}
 
 	/** @param {any} rollout */
@@ -173,6 +184,12 @@ export class Model {
 		kept.states.push({ ...rollout, time: now });
 		if (kept.states.length > keptEvidence) kept.states.splice(0, keptEvidence / 3);
 	}
+
+	/**
+	 * The present state of an endpoint; its last one after it was deleted.
+	 * @param {any} endpoint
+	 */
+	current(endpoint) { return this.endpoints.get(endpoint.name) ?? endpoint; }
 
 	/** The change that made an endpoint as it is; null if it is not known.
 	 * @param {any} endpoint */
@@ -196,11 +213,11 @@ export class Model {
 	 * page is open.
 	 * @param {any} endpoint
 	 * @param {string[]} [more] further backends, for example those of the past
-	 * @returns {string[]}
 	 */
 	palette(endpoint, more = []) {
 		const known = this.#palettes.get(endpoint.name) ?? [];
-		const added = [...this.names(endpoint), ...[...more].sort(byName)].filter((each) => !known.includes(
+		const added = [...this.names(endpoint),
+			...[...more].sort(byName)].filter((each) => !known.includes(
 			each));
 		if (added.length > 0) {
 			this.#palettes.set(endpoint.name, [...new Set([...known, ...added])]);
@@ -211,66 +228,68 @@ export class Model {
 	/**
 	 * The backends that an endpoint uses, sorted.
 	 * @param {any} endpoint
-	 * @returns {string[]}
 	 */
 	names(endpoint) {
-		const names = [...(endpoint.weights ?? []), ...(endpoint.shadows ?? [])].map(
-			(/** @type {any} */ each) => each.backend);
+		const names = [...list(endpoint.weights), ...list(endpoint.shadows)].map(
+			(each) => each.backend);
 		const rollout = this.rollouts.get(endpoint.name);
-		if (isRunning(rollout)) names.push(rollout.plan?.candidate ?? "", ...(rollout.baseline ?? []).map(
-			(/** @type {any} */ each) => each.backend));
+		if (isRunning(rollout)) names.push(rollout.plan?.candidate ?? "", ...list(rollout.baseline).map(
+			(each) => each.backend));
 		return [...new Set(names)].filter(Boolean).sort(byName);
 	}
 
 	/**
 	 * What is wrong with an endpoint, worst first.
 	 * @param {any} endpoint
-	 * @returns {Problem[]}
 	 */
 	problems(endpoint) {
 		/** @type {Problem[]} */
 		const problems = [];
+		const add = (/** @type {number} */ level, /** @type {string} */ text) => problems.push({ level,
+			text });
 		const now = figures(recent(this.series.endpoint(endpoint.name), 10));
-		const level = (/** @type {number} */ errors) => errors >= manyErrors ? 2 : errors >= fewErrors ? 1
+		const level = (/** @type {number} */ errors) => errors >= manyErrors ? 2 :
+			errors >= fewErrors ? 1
 			: 0;
 		if (now && level(now.errors) > 0) {
-			problems.push({ level: level(now.errors),
-				text: `${percent(now.errors)} errors in the last 10 s` });
+			add(level(now.errors), `${percent(now.errors)} errors in the last 10 s`);
 			// A backend with a small weight can fail without many errors of the endpoint.
-			for (const entry of endpoint.weights ?? []) {
+			for (const entry of list(endpoint.weights)) {
 				const own = figures(recent(this.series.backend(endpoint.name, entry.backend), 10));
 				if (own && own.ended >= leastEnded && own.errors >= manyErrors && own.errors > now.errors *
 					1.5) {
-					problems.push({ level: 2, text: `${percent(own.errors)} errors of ${entry.backend}` });
+					add(2, `${percent(own.errors)} errors of ${entry.backend}`);
 				}
 			}
 		}
-		if (now && now.limited > 0) problems.push({ level: 1,
-			text: `${rate(now.limited)} requests/s over the rate limit are rejected` });
-		if (now && now.overloaded > 0) problems.push({ level: 2,
-			text: `${rate(now.overloaded)} requests/s are rejected because the server is overloaded` });
-		for (const entry of endpoint.weights ?? []) {
+		if (now && now.limited > 0) add(1,
+			`${rate(now.limited)} requests/s over the rate limit are rejected`);
+		if (now && now.overloaded > 0) add(2,
+			`${rate(now.overloaded)} requests/s are rejected because the server is overloaded`);
+		for (const entry of list(endpoint.weights)) {
 			const status = this.backends.get(entry.backend)?.status;
 			if (!status || !(entry.weight > 0)) continue;
-			const replicas = status.replicas ?? [];
-			const down = replicas.filter(
-				(/** @type {any} */ each) => each.state !== "REPLICA_STATE_READY").length;
+			const replicas = list(status.replicas);
+			const down = replicas.filter((each) => each.state !== "REPLICA_STATE_READY").length;
 			if (!status.usable) {
-				problems.push({ level: 2, text: `${entry.backend} is not usable` });
+				add(2, `${entry.backend} is not usable`);
 			} else if (down > 0) {
-				problems.push({ level: 1,
-					text: `${down} of ${replicas.length} replicas of ${entry.backend} not ready` });
+				add(1, `${down} of ${replicas.length} replicas of ${entry.backend} not ready`);
 			}
-			if (status.circuitOpen) problems.push({ level: 1,
-				text: `${entry.backend} rejects requests` });
+			if (status.circuitOpen) add(1, `${entry.backend} rejects requests`);
+		}
+		for (const { backend } of list(endpoint.shadows)) {
+			const report = this.reports.get(endpoint.name)?.find((each) => each.backend === backend);
+			const bad = badVerdicts[word(report?.verdict, "SHADOW_VERDICT_")];
+			if (bad) add(1, `shadow ${backend} ${bad}`);
 		}
 		const rollout = this.rollouts.get(endpoint.name);
 		if (rollout?.phase === "ROLLOUT_PHASE_ABORTING") {
-			problems.push({ level: 2, text: "the rollout aborts" });
+			add(2, "the rollout aborts");
 		} else if (rollout?.phase === "ROLLOUT_PHASE_PAUSED") {
-			problems.push({ level: 1, text: "the rollout is paused" });
+			add(1, "the rollout is paused");
 		}
-		if (endpoint.timeBox) problems.push({ level: 1, text: "the weights will revert" });
+		if (endpoint.timeBox) add(1, "the weights will revert");
 		return problems.sort((a, b) => b.level - a.level);
 	}
 }

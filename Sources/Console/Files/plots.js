@@ -52,9 +52,17 @@ export function splitBar(names, weights) {
 	});
 	return h("div", { class: "split" },
 		svg(100, 10, { role: "img", "aria-label": `weights: ${text}`, class: "bar" }, bars),
-		h("ul", { class: "legend" }, weights.map((each) => h("li", { key: each.backend },
-			backendLabel(names, each.backend), h("b", null, weight(each.weight))))));
+		legend(names, weights.map((each) => [each.backend, weight(each.weight)])));
 }
+
+/**
+ * Backends with their colours and values.
+ * @param {string[]} names
+ * @param {string[][]} entries
+ */
+export const legend = (names, entries) => h("ul", { class: "legend" }, entries.map(
+	([name = "", value = ""]) => h("li", { key: name }, backendLabel(names, name),
+		h("b", null, value))));
 
 /**
  * A line of values over time, with vertical marks.
@@ -122,8 +130,9 @@ export function strip(names, parts, options) {
  * @param {string[]} names
  * @param {import("./series.js").Split[]} splits
  * @param {{from: number, to: number, label: string, marks: number[]}} options
+ * @param {string} kind
  */
-export function splitPlot(names, splits, options) {
+export function splitPlot(names, splits, options, kind = "steps over") {
 	const { from, to, label, marks } = options;
 	const x = (/** @type {number} */ time) => ((time - from) / (to - from) * 1000).toFixed(1);
 	const paths = names.map(() => "");
@@ -136,7 +145,7 @@ export function splitPlot(names, splits, options) {
 			y += share * 90;
 		});
 	}
-	return svg(1000, 90, { role: "img", "aria-label": label, class: "steps over" },
+	return svg(1000, 90, { role: "img", "aria-label": label, class: kind },
 		names.map((name, index) => h("path", { d: paths[index] ?? "", class: colour(names, name) })),
 		marks.map((time) => h("line", { class: "mark", x1: x(time), x2: x(time), y1: 0, y2: 90 })));
 }
@@ -148,30 +157,10 @@ export function splitPlot(names, splits, options) {
  */
 export function splitSteps(names, steps) {
 	// Equal widths, because most changes come in bursts; the table has the times.
-	const width = 1000 / Math.max(1, steps.length);
-	const label = `the weights after each of ${steps.length} changes`;
-	return svg(1000, 90, { role: "img", "aria-label": label, class: "steps" },
-		steps.map((step, index) => {
-			let y = 0;
-			return h("g", { key: String(step.revision) }, step.weights.map((each) => {
-				const height = (each.weight ?? 0) * 90;
-				const rect = h("rect", {
-					x: (index * width).toFixed(2),
-					y: y.toFixed(2),
-					width: (width + 0.3).toFixed(2),
-					height: height.toFixed(2),
-					class: colour(names, each.backend),
-				});
-				y += height;
-				return rect;
-			}), index > 0 ? h("line", {
-				class: "mark",
-				x1: (index * width).toFixed(2),
-				x2: (index * width).toFixed(2),
-				y1: 0,
-				y2: 90,
-			}) : null);
-		}));
+	const shares = steps.map((step, index) => ({ from: index, to: index + 1, requests: 0,
+		shares: names.map((name) => step.weights.find((each) => each.backend === name)?.weight ?? 0) }));
+	return splitPlot(names, shares, { from: 0, to: steps.length, marks: [...steps.keys()].slice(1),
+		label: `the weights after each of ${steps.length} changes` }, "steps");
 }
 
 /**
@@ -186,14 +175,7 @@ export function flow(names, rows) {
 	const gap = 8;
 	const free = height - gap * Math.max(0, rows.length - 1);
 	const total = rows.reduce((sum, row) => sum + row.share, 0) || 1;
-	/**
-	 * @param {number} x1
-	 * @param {number} y1
-	 * @param {number} h1
-	 * @param {number} x2
-	 * @param {number} y2
-	 * @param {number} h2
-	 */
+	/** @type {(x1: number, y1: number, h1: number, x2: number, y2: number, h2: number) => string} */
 	const band = (x1, y1, h1, x2, y2, h2) => {
 		const m = (x1 + x2) / 2;
 		const f = (/** @type {number} */ value) => value.toFixed(1);

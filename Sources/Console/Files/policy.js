@@ -15,7 +15,6 @@ const points = 2 ** 64;
 /**
  * The intervals of an endpoint as shares of the key space.
  * @param {{start?: string, backend: string}[]} intervals
- * @returns {Part[]}
  */
 export function parts(intervals) {
 	const starts = intervals.map((interval) => Number(BigInt(interval.start ?? "0")) / points);
@@ -70,7 +69,6 @@ export function leastMoved(before, after) {
  * first proportions. The values that were set first yield if the sum would not be 1.
  * @param {Weight[]} first the weights before
  * @param {Map<string, number>} set the latest last
- * @returns {Weight[]}
  */
 export function withWeights(first, set) {
 	const values = new Map([...set].map(([name, value]) => [name, Math.min(1, Math.max(0, value))]));

@@ -1,10 +1,11 @@
 // The section of a rollout: position, evidence over time, and decisions.
 
+import { button } from "./controls.js";
 import { decide } from "./decisions.js";
 import { h } from "./dom.js";
-import { ago, clock, count, number, seconds, shown, span, weight, word } from "./format.js";
+import { ago, clock, count, list, number, seconds, shown, span, weight, word } from "./format.js";
 import { evidenceBand, evidenceRange } from "./plots.js";
-import { cell, quiet, table, text } from "./table.js";
+import { card, cell, details, quiet, rowHead, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -15,15 +16,14 @@ import { cell, quiet, table, text } from "./table.js";
  */
 function possible(phase, pause) {
 	switch (phase) {
-		case "PENDING":
-		case "SETTLING":
-		case "OBSERVING":
+		case "pending":
+		case "settling":
+		case "observing":
 			return ["PauseRollout", "AdvanceRollout", "PromoteRollout", "AbortRollout"];
-		case "BAKING":
+		case "baking":
 			return ["PauseRollout", "AdvanceRollout", "AbortRollout"];
-		case "PAUSED":
-			return pause === "approval" ?
-				["AdvanceRollout", "PromoteRollout", "AbortRollout"] :
+		case "paused":
+			return pause === "approval" ? ["AdvanceRollout", "PromoteRollout", "AbortRollout"] :
 				["ResumeRollout", "AdvanceRollout", "PromoteRollout", "AbortRollout"];
 		default:
 			return [];
@@ -58,12 +58,12 @@ export function rolloutSection(page, endpoint, rollout) {
 	const phase = word(rollout.phase, "ROLLOUT_PHASE_");
 	const hasEnded = phase === "aborted" || phase === "succeeded";
 	const plan = rollout.plan ?? {};
-	const steps = plan.steps ?? [];
+	const steps = list(plan.steps);
 	const step = number(rollout.step);
 	const states = model.evidence.get(endpoint.name)?.states ?? [];
 	const may = model.may(endpoint.name);
 	const level = phase === "aborting" || phase === "aborted" ? 2 : phase === "paused" ? 1 : 0;
-	return h("section", { class: "card", id: "rollout" }, h("h2", null, "Rollout to ", text(plan.candidate)),
+	return card("rollout", ["Rollout to ", text(plan.candidate)],
 		h("p", { class: `phase problem level-${level}` }, h("b", null, phase),
 			` · step ${step + 1} of ${steps.length}`,
 			` · candidate ${weight(rollout.weight)}`, rollout.shadow > 0 ?
@@ -77,25 +77,26 @@ export function rolloutSection(page, endpoint, rollout) {
 			"aria-current": index === step && !hasEnded ? "step" : null,
 		}, shown(text, 40)))),
 		may && !hasEnded ? h("div", { class: "actions", role: "group", "aria-label": "Decisions" },
-			possible(word(rollout.phase, "ROLLOUT_PHASE_").toUpperCase(), rollout.pause ?? "").map((
-				method) => h("button", {
-				type: "button",
-				key: method,
-				class: method === "AbortRollout" ? "danger" : "",
-				onclick: () => decide(page, model.endpoints.get(endpoint.name) ?? endpoint, method),
-			}, `${method.replace("Rollout", "")} …`))) : null,
+			possible(phase, rollout.pause ?? "").map((
+				method) => button(`${method.replace("Rollout", "")} …`,
+				() => decide(page, model.current(endpoint), method),
+				{ key: method, class: method === "AbortRollout" ? "danger" : "" }))) : null,
 		gates(rollout, states),
-		quiet(`Started ${ago(rollout.started)} (${clock(rollout.started)}) by `, text(rollout.author, 128), "."),
+		quiet(`Started ${ago(rollout.started)} (${clock(rollout.started)}) by `,
+			text(rollout.author, 128), "."),
 		rollout.webhookProblem ? h("p", { class: "problem level-1" },
 			`Webhook: ${shown(rollout.webhookProblem)}`) : null);
 }
+
+/** @type {(state: any, gate: any) => any} */
+const ownGate = (state, gate) => list(state.gates).find((each) => each.gate === gate.gate);
 
 /**
  * @param {any} rollout
  * @param {any[]} states
  */
 function gates(rollout, states) {
-	const all = rollout.gates ?? [];
+	const all = list(rollout.gates);
 	if (all.length === 0) return quiet("No evidence yet.");
 	return [
 		h("p", null, "Evidence against the candidate: ", h("b", null, strength(rollout.logFailure ??
@@ -103,16 +104,14 @@ function gates(rollout, states) {
 			h("b", null, strength(rollout.logThreshold ?? 0)), ", at which the rollout aborts."),
 		quiet("The bands are the interval of the ratio of candidate to baseline since " +
 			"this page follows the rollout, logarithmic. Solid: equal; dashed: the gate."),
-		h("div", { class: "gates" }, all.map((/** @type {any} */ gate) => {
+		h("div", { class: "gates" }, all.map((gate) => {
 			const over = states.flatMap((state) => {
-				const own = (state.gates ?? []).find((/** @type {any} */ each) => each.gate ===
-					gate.gate);
+				const own = ownGate(state, gate);
 				return own?.ratio ? [{
 					time: state.time,
 					lower: Number(own.ratio.lower ?? 0),
 					upper: Number(own.ratio.upper ?? Infinity),
-					...(own.ratio.estimate === undefined ? {} : { estimate: Number(own.ratio
-							.estimate) }),
+					...(own.ratio.estimate === undefined ? {} : { estimate: Number(own.ratio.estimate) }),
 				}] : [];
 			});
 			const bound = gateBound(gate.gate);
@@ -126,25 +125,22 @@ function gates(rollout, states) {
 				over.length > 1 ? h("p", { class: "axis quiet" }, h("span", null, clock(over[0]?.time)
 					.slice(11)), h("span", null, evidenceRange(over, bound).map((each) => `${each}×`)
 					.join(" to ")), h("span", null, "now")) : null,
-				h("dl", null,
-					h("dt", null, "ratio"), h("dd", null, ratio(last?.estimate)),
-					h("dt", null, "interval"), h("dd", null, last ?
-						`${ratio(last.lower)} to ${ratio(last.upper)}` : "–"),
-					h("dt", null, "bad, candidate"), h("dd", null,
-						`${count(gate.candidateBad)} of ${count(gate.requests)}`),
-					h("dt", null, "bad, baseline"), h("dd", null, count(gate.baselineBad)),
-					h("dt", null, "against"), h("dd", null, strength(gate.logFailure ?? 0))));
+				h("dl", null, [["ratio", ratio(last?.estimate)],
+					["interval", last ? `${ratio(last.lower)} to ${ratio(last.upper)}` : "–"],
+					["bad, candidate", `${count(gate.candidateBad)} of ${count(gate.requests)}`],
+					["bad, baseline", count(gate.baselineBad)],
+					["evidence", strength(gate.logFailure ?? 0)],
+				].map(([name, value]) => [h("dt", null, name), h("dd", null, value)])));
 		})),
-		states.length > 1 ? h("details", null, h("summary", null, "The evidence as a table"),
-			table({ label: "Evidence over time" }, ["time", "#weight", "#against", ...all.map((
-				/** @type {any} */ gate) => `#${shown(gate.gate, 60)}`)],
+		states.length > 1 ? details("The evidence as a table",
+			table({ label: "Evidence over time" }, ["time", "#weight", "#evidence", ...all.map((
+				gate) => `#${shown(gate.gate, 60)}`)],
 				states.slice(-30).reverse().map((state) => h("tr", { key: String(state.time) },
-					h("th", { scope: "row" }, clock(state.time).slice(11)),
-					cell("weight", weight(state.weight)), cell("against", strength(state.logFailure ?? 0)),
-					all.map((/** @type {any} */ gate) => {
-						const own = (state.gates ?? []).find((/** @type {any} */ each) => each.gate === gate
-							.gate);
-						return cell(shown(gate.gate, 60), own?.ratio ?
+					rowHead(clock(state.time).slice(11)),
+					cell(weight(state.weight)), cell(strength(state.logFailure ?? 0)),
+					all.map((gate) => {
+						const own = ownGate(state, gate);
+						return cell(own?.ratio ?
 							`${ratio(own.ratio.lower)} – ${ratio(own.ratio.upper)}` : "–");
 					}))))) : null,
 	];

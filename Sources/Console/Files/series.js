@@ -1,6 +1,6 @@
 // Figures over time, from the messages of WatchStats. Pure.
 
-import { number } from "./format.js";
+import { list, number } from "./format.js";
 
 /** The seconds that are kept. */
 export const keptSeconds = 300;
@@ -30,20 +30,19 @@ const serverFaults = new Set([
  */
 
 /** @typedef {{requests: number, rate: number, errors: number, rejected: number, p50: number,
- *  p99: number, worst: number, seconds: number, ended: number, limited: number,
+ *  p99: number, seconds: number, ended: number, limited: number,
  *  overloaded: number}} Figures the last two per second */
 
 /**
  * @param {any} entry
  * @param {number} time
  * @param {number} seconds
- * @returns {Point}
  */
 export function point(entry, time, seconds) {
 	let ended = 0;
 	let ok = 0;
 	let faults = 0;
-	for (const status of entry.statuses ?? []) {
+	for (const status of list(entry.statuses)) {
 		const amount = number(status.count);
 		ended += amount;
 		if (status.name === "OK") ok += amount;
@@ -63,24 +62,16 @@ export function point(entry, time, seconds) {
 	};
 }
 
-/**
- * @param {Point[]} points of the same interval
- * @returns {Point}
- */
+/** What adds up over backends. */
+const counted = /** @type {const} */ ([
+	"requests", "ended", "faults", "rejected", "limited", "overloaded",
+]);
+
+/** @param {Point[]} points of the same interval */
 function joined(points) {
-	const [first, ...rest] = points;
-	return rest.reduce((sum, next) => ({
-		time: next.time,
-		seconds: next.seconds,
-		requests: sum.requests + next.requests,
-		ended: sum.ended + next.ended,
-		faults: sum.faults + next.faults,
-		rejected: sum.rejected + next.rejected,
-		p50: 0,
-		p99: 0,
-		limited: 0,
-		overloaded: 0,
-	}), /** @type {Point} */ (first));
+	const sum = /** @type {Point} */ ({ ...points[0] });
+	for (const next of points.slice(1)) for (const each of counted) sum[each] += next[each];
+	return sum;
 }
 
 /**
@@ -90,44 +81,29 @@ function joined(points) {
  */
 export function figures(points) {
 	if (points.length === 0) return null;
-	const sum = { seconds: 0, requests: 0, ended: 0, faults: 0, rejected: 0, p50: 0, p99: 0,
-		worst: 0, limited: 0, overloaded: 0 };
+	const sum = { seconds: 0, requests: 0, ended: 0, faults: 0, rejected: 0, limited: 0,
+		overloaded: 0, p50: 0, p99: 0 };
 	for (const each of points) {
+		for (const name of counted) sum[name] += each[name];
 		sum.seconds += each.seconds;
-		sum.requests += each.requests;
-		sum.ended += each.ended;
-		sum.faults += each.faults;
-		sum.rejected += each.rejected;
 		sum.p50 += each.p50 * each.ended;
 		sum.p99 += each.p99 * each.ended;
-		sum.worst = Math.max(sum.worst, each.p99);
-		sum.limited += each.limited;
-		sum.overloaded += each.overloaded;
 	}
 	const ended = Math.max(1, sum.ended);
 	const perSecond = (/** @type {number} */ sumOf) => (sum.seconds > 0 ? sumOf / sum.seconds : 0);
 	return {
-		requests: sum.requests,
-		seconds: sum.seconds,
-		ended: sum.ended,
+		...sum,
 		rate: perSecond(sum.requests),
 		errors: sum.faults / ended,
 		rejected: sum.rejected / ended,
 		p50: sum.p50 / ended,
 		p99: sum.p99 / ended,
-		worst: sum.worst,
 		limited: perSecond(sum.limited),
 		overloaded: perSecond(sum.overloaded),
 	};
 }
 
-/**
- * @param {string} endpoint
- * @param {string} backend
- * @param {boolean} isShadow
- */
-const keyOf = (endpoint, backend, isShadow) =>
-	`${endpoint}\n${backend}\n${isShadow ? "shadow" : ""}`;
+const none = { time: 0, received: 0, connections: 0, unrouted: 0, requests: 0 };
 
 /** The points of all endpoints and their backends. */
 export class Series {
@@ -136,7 +112,7 @@ export class Series {
 	/** @type {Map<string, Point[]>} */
 	#endpoints = new Map();
 	/** The figures of the server's latest interval. */
-	latest = { time: 0, received: 0, connections: 0, unrouted: 0, requests: 0 };
+	latest = none;
 
 	/**
 	 * @param {any} stats a message of WatchStats
@@ -150,18 +126,16 @@ export class Series {
 		/** @type {Map<string, Point[]>} */
 		const endpoints = new Map();
 		let requests = 0;
-		for (const entry of stats.backends ?? []) {
-			const next = point(entry, time, seconds);
-			this.#append(this.#backends, keyOf(entry.endpoint, entry.backend, entry.shadow === true),
-				next);
+		for (const entry of list(stats.backends)) {
 			if (entry.shadow) continue;
+			const next = point(entry, time, seconds);
+			this.#append(this.#backends, `${entry.endpoint}\n${entry.backend}`, next);
 			requests += next.requests;
 			const others = endpoints.get(entry.endpoint);
 			if (others) others.push(next);
 			else endpoints.set(entry.endpoint, [next]);
 		}
-		const whole = new Map((stats.endpoints ?? []).map((/** @type {any} */ each) => [each.endpoint,
-			each]));
+		const whole = new Map(list(stats.endpoints).map((each) => [each.endpoint, each]));
 		for (const [name, points] of endpoints) {
 			const own = whole.get(name);
 			this.#append(this.#endpoints, name, {
@@ -223,7 +197,7 @@ export class Series {
 	}
 
 	clear() {
-		this.latest = { time: 0, received: 0, connections: 0, unrouted: 0, requests: 0 };
+		this.latest = none;
 		this.#backends.clear();
 		this.#endpoints.clear();
 	}
@@ -237,11 +211,8 @@ export class Series {
 	/**
 	 * @param {string} endpoint
 	 * @param {string} backend
-	 * @param {boolean} [isShadow]
 	 */
-	backend(endpoint, backend, isShadow = false) {
-		return this.#backends.get(keyOf(endpoint, backend, isShadow)) ?? [];
-	}
+	backend(endpoint, backend) { return this.#backends.get(`${endpoint}\n${backend}`) ?? []; }
 
 	/**
 	 * The backends that answered requests of an endpoint.
@@ -249,8 +220,8 @@ export class Series {
 	 */
 	backends(endpoint) {
 		const start = `${endpoint}\n`;
-		return [...this.#backends.keys()].filter((key) => key.startsWith(start) && key.endsWith("\n"))
-			.map((key) => key.split("\n")[1] ?? "");
+		return [...this.#backends.keys()].filter((key) => key.startsWith(start))
+			.map((key) => key.slice(start.length));
 	}
 }
 
@@ -302,7 +273,6 @@ export function recent(points, seconds) {
  * out.
  * @param {Point[][]} backends the points of each backend
  * @param {number} since in milliseconds
- * @returns {Split[]}
  */
 export function splits(backends, since) {
 	/** @type {Map<number, Split & {counts: number[]}>} */
@@ -329,7 +299,6 @@ export function splits(backends, since) {
  * Splits in spans of equal length, for a table.
  * @param {Split[]} all
  * @param {number} seconds
- * @returns {Split[]}
  */
 export function spans(all, seconds) {
 	/** @type {Map<number, Split[]>} */

@@ -2,9 +2,9 @@
 
 import { h } from "./dom.js";
 import { clock, count, number, percent, plural, span } from "./format.js";
-import { backendLabel, splitPlot } from "./plots.js";
+import { legend, splitPlot } from "./plots.js";
 import { keptSeconds, spans, splits } from "./series.js";
-import { card, cell, quiet, table } from "./table.js";
+import { card, cell, details, quiet, rowHead, table } from "./table.js";
 import { changesOf } from "./changes.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
@@ -52,10 +52,9 @@ export function splitSection(page, endpoint) {
 					title: clock(mark.time),
 					"aria-label": `Revision ${mark.revision}`,
 				}, `r${mark.revision}`)), h("span", null, "now")),
-			h("ul", { class: "legend" }, used.map((each) => h("li", { key: each }, backendLabel(names,
-				each), h("b", null, percent(now?.shares[names.indexOf(each)] ?? 0))))),
+			legend(names, used.map((each) => [each, percent(now?.shares[names.indexOf(each)] ?? 0)])),
 			quiet("Shares of the requests that backends received. Lines mark revisions of this endpoint."),
-			h("details", null, h("summary", null, "The split as a table"), splitTable(names, used, all, marks)),
+			details("The split as a table", splitTable(names, used, all, marks)),
 		]);
 }
 
@@ -70,9 +69,9 @@ function splitTable(names, used, all, marks) {
 	return table({ label: "Split of the requests" },
 		["until", ...used.map((each) => `#${each}`), "#requests", "revisions"],
 		rows.map((row) => h("tr", { key: String(row.to) },
-			h("th", { scope: "row" }, clock(row.to).slice(11)),
-			used.map((each) => cell(each, percent(row.shares[names.indexOf(each)] ?? 0))),
-			cell("requests", count(row.requests)),
-			h("td", { "data-label": "revisions" }, marks.filter(({ time }) => time > row.from && time <=
+			rowHead(clock(row.to).slice(11)),
+			used.map((each) => cell(percent(row.shares[names.indexOf(each)] ?? 0))),
+			cell(count(row.requests)),
+			h("td", null, marks.filter(({ time }) => time > row.from && time <=
 				row.to).map(({ revision }) => revision).join(", ") || "–"))));
 }

@@ -11,30 +11,58 @@ import { shown } from "./format.js";
  * @param {{label: string, id?: string, class?: string, caption?: string, hidden?: string}} options
  *   `label` names the table, unless its caption does; `hidden` is the head of a last column without
  *   a visible one
- * @param {Loose[]} heads those that begin with "#" are of columns with numbers
+ * @param {string[]} heads those that begin with "#" are of columns with numbers
  * @param {Loose} rows
  */
 export function table(options, heads, rows) {
 	const { label, caption, hidden, class: kind = "stack", id } = options;
+	const rowsOf = Array.isArray(rows) && rows.some((each) => each?.tag === "tbody") ? rows :
+		[h("tbody", null, rows)];
+	const names = heads.map((head) => String(head).replace("#", ""));
+	// Small screens show the head in each cell.
+	for (const row of rowsOf.flatMap((body) => body?.children ?? [])) {
+		let column = 0;
+		for (const { tag, props } of row.children) {
+			if (tag === "td" && names[column] && !props.colspan) props["data-label"] ??= names[column];
+			column += props.colspan ?? 1;
+		}
+	}
 	return h("div", { class: "scroll" }, h("table", { ...(id ? { id } : {}), class: kind,
 		"aria-label": caption ? null : label },
 		caption ? h("caption", null, caption) : null,
-		h("thead", null, h("tr", null, heads.map((head) => typeof head === "string" &&
-			head.startsWith("#") ? h("th", { scope: "col", class: "number" }, head.slice(1)) : h("th",
-				{ scope: "col" }, head)),
+		h("thead", null, h("tr", null, names.map((name, index) => h("th", { scope: "col",
+			class: name === heads[index] ? null : "number" }, name)),
 			hidden ? h("th", { scope: "col" }, h("span", { class: "hidden" }, hidden)) : null)),
-		Array.isArray(rows) && rows.some((each) => each?.tag === "tbody") ? rows :
-			h("tbody", null, rows)));
+		rowsOf));
 }
 
 /**
  * A cell with a number.
- * @param {string} label the head, which small screens show in the cell
  * @param {Loose} value
  * @param {boolean} [isBad]
  */
-export const cell = (label, value, isBad = false) => h("td", {
-	class: isBad ? "number worse" : "number", "data-label": label }, value);
+export const cell = (value, isBad = false) => h("td", { class: isBad ? "number worse" : "number" },
+	value);
+
+/**
+ * The head of a row.
+ * @param {...Loose} children
+ */
+export const rowHead = (...children) => h("th", { scope: "row" }, ...children);
+
+/**
+ * What the user can unfold.
+ * @param {string} summary
+ * @param {...Loose} children
+ */
+export const details = (summary, ...children) => h("details", null, h("summary", null, summary),
+	...children);
+
+/**
+ * Why something failed.
+ * @param {unknown} message
+ */
+export const failure = (message) => h("p", { class: "error", role: "alert" }, shown(message, 1000));
 
 /**
  * A name and its value, in a list of facts.
@@ -66,7 +94,7 @@ export const dim = (...children) => h("span", { class: "quiet" }, ...children);
 /**
  * A section with a title.
  * @param {string} id empty for none
- * @param {string} title
+ * @param {Loose} title
  * @param {...Loose} children
  */
 export const card = (id, title, ...children) => h("section", { class: "card", id: id || null },

@@ -1,11 +1,11 @@
 // Sections of the page of an endpoint: affinity map and flow.
 
 import { h } from "./dom.js";
-import { number, percent, plural, rate, weight } from "./format.js";
+import { list, number, percent, plural, rate, weight } from "./format.js";
 import { backendLabel, flow, splitBar, strip } from "./plots.js";
 import { moves, parts } from "./policy.js";
 import { figures, recent } from "./series.js";
-import { card, cell, dim, quiet, table, text } from "./table.js";
+import { card, cell, details, dim, quiet, rowHead, table, text } from "./table.js";
 
 /** @typedef {import("./dialog.js").Page} Page */
 
@@ -20,7 +20,7 @@ const maps = new Map();
  */
 function previousMap(page, endpoint) {
 	const known = maps.get(endpoint.name);
-	const intervals = endpoint.intervals ?? [];
+	const intervals = list(endpoint.intervals);
 	if (known && known.revision === endpoint.revision) return known.before;
 	/** @type {{revision: string, intervals: any[], before: any[] | null}} */
 	const made = { revision: endpoint.revision, intervals, before: null };
@@ -33,9 +33,8 @@ function previousMap(page, endpoint) {
 	} else if (number(endpoint.revision) > 1) {
 		const revision = String(number(endpoint.revision) - 1);
 		page.client.call("GetRevision", { revision }).then((response) => {
-			const before = (response.endpoints ?? []).find(
-				(/** @type {any} */ each) => each.name === endpoint.name);
-			if (before) keep(before.intervals ?? []);
+			const before = list(response.endpoints).find((each) => each.name === endpoint.name);
+			if (before) keep(list(before.intervals));
 			page.changed();
 		}, () => {});
 	}
@@ -49,32 +48,32 @@ function previousMap(page, endpoint) {
  */
 export function mapSection(page, endpoint) {
 	const names = page.model.palette(endpoint);
-	const now = parts(endpoint.intervals ?? []);
+	const now = parts(list(endpoint.intervals));
 	const before = previousMap(page, endpoint);
 	const old = before ? parts(before) : null;
 	const moved = old ? moves(old, now) : [];
 	const share = moved.reduce((sum, each) => sum + each.to - each.from, 0);
 	return card("", "Split and affinity map",
-		splitBar(names, endpoint.weights ?? []),
+		splitBar(names, list(endpoint.weights)),
 		quiet("Each shard key has a fixed place on this strip; its backend answers it."),
 		old ? strip(names, old, { next: now, moves: moved,
 			label: `the key space before and after the last change: ${percent(share)} moved` }) :
 		strip(names, now, { label: `the key space in ${now.length} parts` }),
 		old ? h("p", null, `The last change moved `, h("b", null, percent(share)),
 			` of the keys (outlined): above before, below after.`) : null,
-		h("details", null, h("summary", null, `${plural(now.length, "part")} as a table`),
+		details(`${plural(now.length, "part")} as a table`,
 			table({ label: "Parts of the affinity map", class: "" }, ["backend", "#from", "#to",
-				"#share"], now.map((part) => h("tr", null, h("th", { scope: "row" }, backendLabel(names,
+				"#share"], now.map((part) => h("tr", null, rowHead(backendLabel(names,
 					part.backend)),
-				cell("from", `${(part.from * 100).toFixed(2)} %`),
-				cell("to", `${(part.to * 100).toFixed(2)} %`),
-				cell("share", percent(part.to - part.from)))))),
-		moved.length > 0 ? h("details", null, h("summary", null,
-				`${plural(moved.length, "part")} moved`),
-			table({ label: "Parts that moved", class: "" }, ["from", "to", "#share"], moved.map((each) => h(
+				cell(`${(part.from * 100).toFixed(2)} %`),
+				cell(`${(part.to * 100).toFixed(2)} %`),
+				cell(percent(part.to - part.from)))))),
+		moved.length > 0 ? details(`${plural(moved.length, "part")} moved`,
+			table({ label: "Parts that moved", class: "" }, ["from", "to", "#share"],
+				moved.map((each) => h(
 				"tr", null, h("td", null, backendLabel(names, each.before)),
 				h("td", null, backendLabel(names, each.after)),
-				cell("share", percent(each.to - each.from)))))) : null);
+				cell(percent(each.to - each.from)))))) : null);
 }
 
 /**
@@ -85,14 +84,13 @@ export function mapSection(page, endpoint) {
 export function flowSection(page, endpoint) {
 	const { model } = page;
 	const names = model.palette(endpoint);
-	const rows = (endpoint.weights ?? []).map((/** @type {any} */ each) => {
+	const rows = list(endpoint.weights).map((each) => {
 		const now = figures(recent(model.series.backend(endpoint.name, each.backend), 10));
 		const backend = model.backends.get(each.backend);
 		// A handler answers in the process of the server.
-		const replicas = backend?.handler ? [{ name: "this server",
-			state: "REPLICA_STATE_READY" }] :
-			backend?.status?.replicas ?? [];
-		const total = replicas.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum +
+		const replicas = backend?.handler ? [{ name: "this server", state: "REPLICA_STATE_READY" }] :
+			list(backend?.status?.replicas);
+		const total = replicas.reduce((/** @type {number} */ sum, one) => sum +
 			number(one.requests), 0);
 		return {
 			backend: each.backend,
@@ -100,7 +98,7 @@ export function flowSection(page, endpoint) {
 			weight: each.weight ?? 0,
 			text: `${rate(now?.rate ?? 0)} requests/s`,
 			share: 0,
-			replicas: replicas.slice(0, 32).map((/** @type {any} */ one) => ({
+			replicas: replicas.slice(0, 32).map((one) => ({
 				name: one.name,
 				share: total > 0 ? number(one.requests) / total : 0,
 				ready: one.state === "REPLICA_STATE_READY",
@@ -109,8 +107,7 @@ export function flowSection(page, endpoint) {
 			})),
 		};
 	});
-	const total = rows.reduce((/** @type {number} */ sum, /** @type {any} */ row) => sum + row.rate,
-		0);
+	const total = rows.reduce((/** @type {number} */ sum, row) => sum + row.rate, 0);
 	for (const row of rows) row.share = total > 0 ? row.rate / total : row.weight;
 	return card("", "Flow of requests",
 		h("div", { class: "flow-heads quiet", "aria-hidden": "true" }, h("span", null, "keys"), h(
@@ -118,12 +115,11 @@ export function flowSection(page, endpoint) {
 		flow(names, rows),
 		table({ id: "flow", label: "Flow of requests" }, ["backend", "#weight", "#share, last 10 s",
 				"#requests/s", "replicas (share of all their requests)"],
-			rows.map((/** @type {any} */ row) => h("tr", { key: row.backend }, h("th", { scope: "row" },
-					backendLabel(names, row.backend)),
-				cell("weight", weight(row.weight)),
-				cell("share", total > 0 ? percent(row.share) : "–"), cell("requests/s", rate(row.rate)),
-				h("td", { "data-label": "replicas" }, row.replicas.length === 0 ? dim("none") :
-					row.replicas.map((/** @type {any} */ one, /** @type {number} */ index) => [
+			rows.map((row) => h("tr", { key: row.backend }, rowHead(backendLabel(names, row.backend)),
+				cell(weight(row.weight)),
+				cell(total > 0 ? percent(row.share) : "–"), cell(rate(row.rate)),
+				h("td", null, row.replicas.length === 0 ? dim("none") :
+					row.replicas.map((one, /** @type {number} */ index) => [
 						index > 0 ? ", " : "", text(one.name, 80),
 						` ${one.all > 0 ? percent(one.share) : ""}`, one.ready ? "" : " (not ready)"
 					]))))));

@@ -28,7 +28,8 @@ export class Windows {
 			else this.#others.set(data.id, { used: data.used, seen: Date.now() });
 			this.#judge();
 		};
-		for (const name of ["focus", "pointerdown", "keydown"]) addEventListener(name, () => this.#use());
+		for (const name of ["focus", "pointerdown", "keydown"]) addEventListener(name,
+			() => this.#use());
 		document.addEventListener("visibilitychange", () => {
 			if (document.hidden) this.#announce();
 			else this.#use();
