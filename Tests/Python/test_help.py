@@ -15,7 +15,8 @@ EXIT_CODES = "Exit codes: see 'weir --help'."
 
 def commands():
     """The words of each command and of each group, and whether it is a group."""
-    text = subprocess.run([WEIR, "--experimental-dump-help"], capture_output=True, check=True).stdout
+    text = subprocess.run(
+        [WEIR, "--experimental-dump-help"], capture_output=True, check=True).stdout
 
     def walk(command, path):
         children = [c for c in command.get("subcommands", []) if c["commandName"] != "help"]
