@@ -164,7 +164,7 @@ def test_rollback_is_refused_when_a_backend_was_deleted(servers):
     revision = json.loads(tool(weir, "history", "--json").stdout)["currentRevision"]
     tool(weir, "traffic", "set", "greeter", "greeter-v1=1")
     tool(weir, "backend", "delete", "up")
-    assert "revision: is not set" in refusal(weir, "rollback", 0)
+    assert tool(weir, "rollback", 0, check=False).returncode == 64
     assert "3 added" in tool(weir, "diff", 0, 1).stdout
     text = refusal(weir, "rollback", revision)
     assert "FAILED_PRECONDITION" in text and "needs backend 'up', which no longer exists" in text
