@@ -1,5 +1,6 @@
 internal import Messages
 internal import StateStores
+internal import TrafficPolicy
 
 internal import struct FoundationEssentials.Date
 
@@ -7,14 +8,47 @@ internal import struct FoundationEssentials.Date
 package struct ServerInstance: Sendable {
     let name: String
     let version: String
+    let host: String
     let dataAddress: String
     let adminAddress: String
 
-    package init(name: String, version: String, dataAddress: String, adminAddress: String) {
+    /// - Parameter host: the name of the machine.
+    package init(
+        name: String, version: String, host: String, dataAddress: String, adminAddress: String
+    ) {
         self.name = name
         self.version = version
+        self.host = host
         self.dataAddress = dataAddress
         self.adminAddress = adminAddress
+    }
+
+    /// The id of one start of the server: its name, what it has in common with its other starts,
+    /// and a random number.
+    func id(_ random: UInt64) -> String {
+        let place = [host, dataAddress, adminAddress].joined(separator: "\0")
+        let digits = KeyHash.hash(Array(place.utf8).rawSpan, seed: 0)
+        return "\(name)-\(String(digits, radix: 36)).\(String(random, radix: 36))"
+    }
+
+    /// The latest start of each server. The store keeps the entry of a server that was killed for a
+    /// while, although the server has started again.
+    static func latest(of instances: [Weir_Admin_V1_Instance]) -> [Weir_Admin_V1_Instance] {
+        let starts = Dictionary(grouping: instances) { common($0.id) }
+        let latest = starts.values.compactMap { starts in
+            starts.first(where: \.answering) ?? starts.max { time(of: $0) < time(of: $1) }
+        }
+        return latest.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
+    }
+
+    private static func time(of instance: Weir_Admin_V1_Instance) -> (Int64, Int32) {
+        (instance.started?.seconds ?? 0, instance.started?.nanos ?? 0)
+    }
+
+    /// What the ids of all starts of a server have in common. Earlier versions have ids without it.
+    private static func common(_ id: String) -> Substring {
+        let start = id.lastIndex { $0 == "-" || $0 == "." } ?? id.startIndex
+        return id[start...].first == "." ? id[..<start] : id[...]
     }
 }
 
@@ -22,9 +56,8 @@ package struct ServerInstance: Sendable {
 extension ControlPlane {
     /// Announces this server to the other servers that share the store.
     package func announce(_ server: ServerInstance) {
-        let digits = String(chance.random(), radix: 36)
         let instance = Weir_Admin_V1_Instance(
-            id: "\(server.name)-\(digits)", name: server.name, version: server.version,
+            id: server.id(chance.random()), name: server.name, version: server.version,
             dataAddress: server.dataAddress, adminAddress: server.adminAddress,
             started: .init(chance.now()))
         views.update { $0.instance = instance }
@@ -67,8 +100,7 @@ extension ControlPlane {
         } catch {
             response.storeFailure = error.description
         }
-        response.instances.append(own)
-        response.instances.sort { ($0.name, $0.id) < ($1.name, $1.id) }
+        response.instances = ServerInstance.latest(of: response.instances + [own])
         return response
     }
 }

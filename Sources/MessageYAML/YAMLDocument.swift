@@ -39,8 +39,11 @@ package struct YAMLDocument {
             root = try Yams.compose(yaml: ByteOrderMarks.doubled(text))
         } catch {
             guard json != nil else {
-                let other = problem.map { "; read as JSON: \($0)" } ?? ""
-                throw MessageError("\(name):\(Self.reason(of: error))\(other)")
+                let isYAML = [".yaml", ".yml"].contains { name.lowercased().hasSuffix($0) }
+                if let problem, !isYAML {
+                    throw MessageError("\(name): \(problem)")
+                }
+                throw MessageError("\(name):\(Self.reason(of: error))")
             }
             root = nil
         }
@@ -65,13 +68,18 @@ package struct YAMLDocument {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            "\(mark.line):\(mark.column): invalid YAML: \(problem)"
+            "\(mark.line):\(mark.column): invalid YAML: \(inWords(problem))"
         case .reader(let problem, let offset, _, let text):
             "\(text.prefix(offset ?? 0).count(where: \.isNewline) + 1): invalid YAML: \(problem)"
         case .duplicatedKeysInMapping(let keys, let context):
             "\(context.mark.line): duplicate key '\(keys.first?.prefix(100) ?? "")'"
         default: " invalid YAML"
         }
+    }
+
+    /// libyaml names a function of its own in the error of a document that nests too deep.
+    private static func inWords(_ problem: String) -> String {
+        problem.contains("nesting level") ? JSONValue.tooDeep : problem
     }
 
     /// More values than any configuration has. Nested aliases can produce this many from a few
@@ -106,11 +114,12 @@ package struct YAMLDocument {
         as type: Message.Type = Message.self,
         _ rewrite: (JSONValue) throws(MessageError) -> JSONValue = { $0 }
     ) throws(MessageError) -> Message {
+        let value = try value
         do throws(MessageError) {
             let transcoder = JSONTranscoder(
-                schema: try Self.schema(of: type), rejectsTwoSpellings: true)
+                schema: try Self.schema(of: type), keepsNames: true, rejectsTwoSpellings: true)
             let bytes = try transcoder.bytes(
-                from: try rewrite(try value), message: type.messageName ?? "")
+                from: try rewrite(value), message: type.messageName ?? "")
             return try Message(serializedBytes: bytes)
         } catch {
             throw MessageError(located(error.field ?? "", error.reason))
@@ -121,7 +130,12 @@ package struct YAMLDocument {
         get throws(MessageError) {
             if let json { return json }
             guard let root else { return .null }
-            return try JSONValue(document: root, maximumValues: maximumValues)
+            do throws(YAMLProblem) {
+                return try JSONValue(document: root, maximumValues: maximumValues)
+            } catch {
+                let line = (error.line ?? root.mark?.line).map { ":\($0)" } ?? ""
+                throw MessageError("\(name)\(line): \(error.reason)")
+            }
         }
     }
 
@@ -186,6 +200,18 @@ package struct YAMLDocument {
     }
 }
 
+/// Why YAML has no JSON form.
+private struct YAMLProblem: Error {
+    let reason: String
+    /// Nil for the whole document.
+    let line: Int?
+
+    init(_ reason: String, at mark: Mark? = nil) {
+        self.reason = reason
+        line = mark?.line
+    }
+}
+
 /// The number of values that the document may still produce.
 private struct Budget {
     let limit: Int
@@ -193,10 +219,10 @@ private struct Budget {
 
     init(limit: Int) { self.limit = limit }
 
-    mutating func takeOne() throws(MessageError) {
+    mutating func takeOne() throws(YAMLProblem) {
         used += 1
         guard used <= limit else {
-            throw MessageError("more than \(limit) values after aliases are resolved")
+            throw YAMLProblem("more than \(limit) values after aliases are resolved")
         }
     }
 }
@@ -204,16 +230,17 @@ private struct Budget {
 extension JSONValue {
     /// Each nested message can take an array and an object.
     private static let maximumDepth = 200
+    fileprivate static let tooDeep = "it nests deeper than \(maximumDepth) levels"
 
     /// Converts YAML to JSON. A scalar that does not look like a number or a boolean is a string.
-    fileprivate init(document root: Node, maximumValues: Int) throws(MessageError) {
+    fileprivate init(document root: Node, maximumValues: Int) throws(YAMLProblem) {
         var budget = Budget(limit: maximumValues)
         try self.init(root, &budget, depth: 0)
     }
 
-    private init(_ node: Node, _ budget: inout Budget, depth: Int) throws(MessageError) {
+    private init(_ node: Node, _ budget: inout Budget, depth: Int) throws(YAMLProblem) {
         guard depth <= Self.maximumDepth else {
-            throw MessageError("it nests deeper than \(Self.maximumDepth) levels")
+            throw YAMLProblem(Self.tooDeep, at: node.mark)
         }
         try budget.takeOne()
         switch node {
@@ -228,7 +255,7 @@ extension JSONValue {
         case .scalar(let scalar):
             self = scalar.special ?? .string(scalar.text)
         case .alias(let alias):
-            throw MessageError("line \(alias.mark?.line ?? 0): aliases are not supported")
+            throw YAMLProblem("aliases are not supported", at: alias.mark)
         }
     }
 }
@@ -240,12 +267,12 @@ extension JSONValue {
     /// Of several merged mappings, the first one that has a key counts.
     private static func members(
         of mapping: Node.Mapping, _ budget: inout Budget, depth: Int
-    ) throws(MessageError) -> Members {
+    ) throws(YAMLProblem) -> Members {
         var members: Members = []
         var merged: Members = []
         for (key, value) in mapping {
             guard let scalar = key.scalar else {
-                throw MessageError("line \(key.mark?.line ?? 0): a key must be a string")
+                throw YAMLProblem("a key must be a string", at: key.mark)
             }
             let converted = try JSONValue(value, &budget, depth: depth + 1)
             guard scalar.isMergeKey else {
@@ -267,10 +294,8 @@ extension JSONValue {
         return members
     }
 
-    private static func invalidMerge(_ key: Node) -> MessageError {
-        MessageError(
-            "line \(key.mark?.line ?? 0): invalid merge key '<<': use a mapping, or a list of "
-                + "mappings")
+    private static func invalidMerge(_ key: Node) -> YAMLProblem {
+        YAMLProblem("invalid merge key '<<': use a mapping, or a list of mappings", at: key.mark)
     }
 }
 

@@ -88,6 +88,7 @@ struct JSONParser {
     /// Skips the bracket of an object or array.
     private mutating func enter() throws(MessageError) {
         guard path.count < Self.maximumDepth else {
+            path = []
             throw error("nests deeper than \(Self.maximumDepth) levels")
         }
         position += 1

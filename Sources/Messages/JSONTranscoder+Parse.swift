@@ -76,7 +76,8 @@ extension JSONTranscoder {
     }
 
     private func unknown(_ key: String, _ message: Schema.Message) -> MessageError {
-        Self.error("is not a field of \(message.membership)").within(key)
+        let membership = message.membership(of: key, keepsNames: keepsNames)
+        return Self.error("is not a field of \(membership)").within(key)
     }
 
     private func write(

@@ -11,8 +11,8 @@ package struct JSONTranscoder: Sendable {
 
     /// Whether to print fields without presence that have their default.
     private let printsDefaults: Bool
-    /// Whether to use the original field names instead of camel case.
-    private let keepsNames: Bool
+    /// Whether to use the original field names instead of camel case, in errors, too.
+    let keepsNames: Bool
     /// Whether to describe values without a JSON form as text, for example a Timestamp out of
     /// range, instead of throwing an error.
     let describesInvalid: Bool

@@ -20,7 +20,7 @@ extension Schema {
                 throw MessageError("unknown message type '\(type)'")
             }
             guard let field = message.field(named: name) else {
-                throw MessageError(field: path, "is not a field of \(message.membership)")
+                throw MessageError(field: path, "is not a field of \(message.membership(of: name))")
             }
             fields.append(field)
             guard index < names.count - 1 else { break }
@@ -71,9 +71,16 @@ extension Schema {
 }
 
 extension Schema.Message {
-    /// The name and the names of the fields, for an error.
-    var membership: String {
-        let known = fields.prefix(100).map(\.jsonName).joined(separator: ", ")
-        return known.isEmpty ? fullName : "\(fullName); it has \(known)"
+    /// The name, and the field that a misspelled one probably means, or else all fields, for an
+    /// error.
+    ///
+    /// - Parameter keepsNames: whether fields have the names of the `.proto` file.
+    func membership(of name: String, keepsNames: Bool = false) -> String {
+        let known = fields.prefix(100).map { keepsNames ? $0.name : $0.jsonName }
+        guard let meant = NameSuggestion.closest(to: name, in: known) else {
+            return known.isEmpty
+                ? fullName : "\(fullName); it has \(known.joined(separator: ", "))"
+        }
+        return "\(fullName); did you mean '\(meant)'?"
     }
 }

@@ -95,9 +95,7 @@ package struct WebhookSender: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if isTLS {
-                        try pipeline.addHandler(
-                            NIOSSLClientHandler(
-                                context: connection.context, serverHostname: connection.serverName))
+                        try pipeline.addHandler(connection.handler())
                     }
                     try pipeline.addHTTPClientHandlers()
                     try pipeline.addHandler(WebhookExchange(head, body, response))

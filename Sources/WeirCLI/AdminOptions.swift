@@ -85,15 +85,29 @@ func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer
     do {
         return try await body()
     } catch let error as RPCError {
-        printError("\(error)\(hint(for: error))")
-        throw ExitCode(error.code == .unavailable ? EX_UNAVAILABLE : EXIT_FAILURE)
+        printError("\(inOptions(error))\(hint(for: error))")
+        throw error.code == .unavailable ? ExitCode.unavailable : .failure
     } catch let error as LocatedError {
         printError("\(error.description)")
-        throw ExitCode(EXIT_FAILURE)
+        throw ExitCode.failure
     } catch let error as MessageError {
         printError("\(error.description)")
-        throw ExitCode(EXIT_FAILURE)
+        throw ExitCode.failure
     }
+}
+
+/// The options that are fields with another name.
+private let optionNames = [
+    "revert_after": "--for", "confirm_within": "--confirm-within", "note.author": "--author",
+    "note.comment": "--comment", "expected_revision": "--expected-revision",
+]
+
+/// The error with the name of the tool's option, where it begins with that of a field.
+func inOptions(_ error: RPCError) -> RPCError {
+    guard let field = error.field, let option = optionNames[field],
+        error.message.hasPrefix("\(field): ")
+    else { return error }
+    return RPCError(error.code, option + error.message.dropFirst(field.count))
 }
 
 /// Which option of the tool helps against an error; empty if none is known.

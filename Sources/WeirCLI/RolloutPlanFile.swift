@@ -113,8 +113,13 @@ enum RolloutPlanFile {
 /// The file of `weir apply -f`. Its fields are those of `Configuration` in `admin.proto`, with the
 /// short forms of the options: `weights: {v1: 90%}`, `rollout: {to: v2, bake: 10m}`.
 enum ConfigurationFile {
+    /// Ignores top-level members whose names begin with `x-`, which can hold anchors.
     static func rewritten(_ configuration: JSONValue) throws(MessageError) -> JSONValue {
-        try member("endpoints", of: configuration) { (endpoints) throws(MessageError) in
+        var configuration = configuration
+        if case .object(let members) = configuration {
+            configuration = .object(members.filter { !$0.key.hasPrefix("x-") })
+        }
+        return try member("endpoints", of: configuration) { (endpoints) throws(MessageError) in
             try elements(of: endpoints) { (endpoint) throws(MessageError) in
                 var endpoint = try member("rollout", of: endpoint, RolloutPlanFile.rewritten)
                 endpoint = try member("weights", of: endpoint, shares)

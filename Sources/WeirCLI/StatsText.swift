@@ -13,7 +13,13 @@ enum StatsText {
         _ stats: Weir_Admin_V1_Stats, isLive: Bool, columns limit: Int?
     ) -> TerminalText {
         var table = Table(columns(isLive: isLive))
-        for row in stats.backends { table.add(cells(row, in: stats, isLive: isLive)) }
+        var sums: [Total: Double] = [:]
+        for row in stats.backends where !row.shadow {
+            sums[Total(row), default: 0] += Double(row.requests)
+        }
+        for row in stats.backends {
+            table.add(cells(row, of: sums[Total(row)] ?? 0, isLive: isLive))
+        }
         let span = String(format: "%.1f s", stats.seconds)
         let footer: [TerminalText] = [
             "over \(span)", "\(stats.connections) connections", "\(stats.unrouted) unrouted",
@@ -50,13 +56,20 @@ enum StatsText {
         ]
     }
 
-    private static func cells(
-        _ row: Weir_Admin_V1_BackendStats, in stats: Weir_Admin_V1_Stats, isLive: Bool
-    ) -> [Table.Cell] {
-        let peers = stats.backends.filter {
-            $0.endpoint == row.endpoint && !$0.shadow && $0.deleted == row.deleted
+    /// What the shares of rows are of.
+    private struct Total: Hashable {
+        let endpoint: String
+        let isDeleted: Bool
+
+        init(_ row: Weir_Admin_V1_BackendStats) {
+            (endpoint, isDeleted) = (row.endpoint, row.deleted)
         }
-        let all = peers.reduce(0) { $0 + Double($1.requests) }
+    }
+
+    /// - Parameter all: the requests of all primary backends of the endpoint.
+    private static func cells(
+        _ row: Weir_Admin_V1_BackendStats, of all: Double, isLive: Bool
+    ) -> [Table.Cell] {
         let share = all > 0 ? Double(row.requests) / all : 0
         let errors = row.statuses.reduce(0) { $0 + ($1.code == 0 ? 0 : Double($1.count)) }
         let latency = row.latency ?? .init()

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import ControlPlane
+internal import Messages
 
 /// Finds the command that a misspelled one probably means.
 enum Suggestion {

@@ -13,6 +13,14 @@ enum UsageText {
         }.joined(separator: "\n")
     }
 
+    /// The help of a command with a reference to the table of exit codes, which is in the help of
+    /// `weir`. A command explains its own code 2 itself.
+    static func withExitCodes(_ text: String) -> String {
+        guard text.hasPrefix("OVERVIEW: "), !text.contains("Exit codes:\n") else { return text }
+        let end = text.lastIndex { $0 != "\n" }.map(text.index(after:)) ?? text.endIndex
+        return text[..<end] + "\n\nExit codes: see 'weir --help'."
+    }
+
     private static func withoutOptions(_ line: Substring) -> String {
         var output = ""
         var (depth, isOption, isShown) = (0, false, false)

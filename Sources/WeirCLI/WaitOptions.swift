@@ -53,7 +53,7 @@ struct WaitOptions: ParsableArguments {
         let text: TerminalText = "backend '\(backend.name)' \(done), but is not ready: \(problem)"
         guard now.isFailure(isExplicit: wait != nil) else { return printError("warning: " + text) }
         printError(text)
-        throw ExitCode(EXIT_FAILURE)
+        throw ExitCode.failure
     }
 
     /// The backend; nil while the server restarts.

@@ -2,6 +2,14 @@ internal import ArgumentParser
 internal import Foundation
 internal import Weir
 
+/// The exit codes of the table in the help of `weir`, besides those of ArgumentParser.
+extension ExitCode {
+    /// The answer is no.
+    static let no = ExitCode(2)
+    /// The server or its store cannot be reached.
+    static let unavailable = ExitCode(EX_UNAVAILABLE)
+}
+
 /// `weir`: runs a server, and sends commands to a running server.
 @main
 struct WeirCommand: AsyncParsableCommand {
@@ -84,7 +92,7 @@ struct WeirCommand: AsyncParsableCommand {
                 }
             if code == .success {
                 // Help, the version, or a completion script.
-                return try Output.write(text.isEmpty ? "" : text + "\n")
+                return try Output.write(text.isEmpty ? "" : UsageText.withExitCodes(text) + "\n")
             }
             if !text.isEmpty {
                 ErrorOutput.write("\(UsageError.text(text, CommandLine.arguments))\n")

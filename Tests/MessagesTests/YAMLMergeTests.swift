@@ -40,6 +40,48 @@ internal import Testing
         }
     }
 
+    @Test(
+        "An error has one position, and the reason in words",
+        arguments: [
+            ("counts:\n  <<: text", "a.yaml:2: invalid merge key '<<'"),
+            ("int32_value: 1\n? [a]\n: 1", "a.yaml:2: a key must be a string"),
+            (
+                "int32_valu: 1",
+                "a.yaml:1: int32_valu: is not a field of weir.test.Everything; did you mean "
+                    + "'int32_value'?"
+            ),
+            (
+                String(repeating: "[", count: 5_000),
+                "invalid YAML: it nests deeper than 200 levels"
+            ),
+            ("{\"counts\": 1, \"counts\": 2}", "a.yaml:1: duplicate key 'counts'"),
+        ])
+    func positions(text: String, expected: String) {
+        #expect {
+            _ = try YAMLDocument(text, name: "a.yaml").message() as Weir_Test_Everything
+        } throws: { error in
+            "\(error)".contains(expected) && !"\(error)".contains("JSON")
+        }
+    }
+
+    @Test(
+        "An error of JSON in a file that is not called YAML is that of JSON",
+        arguments: [
+            (
+                "{\"counts\": 1,\n \"counts\": 2}",
+                "the document has the duplicate key 'counts' (line 2, column 2 of the JSON)"
+            ),
+            (
+                String(repeating: "[", count: 100_000),
+                "the document nests deeper than 200 levels (line 1, column 201 of the JSON)"
+            ),
+        ])
+    func positions(json: String, expected: String) {
+        #expect(throws: MessageError("a.json: invalid JSON: \(expected)")) {
+            try YAMLDocument(json, name: "a.json")
+        }
+    }
+
     @Test("A quoted key is an ordinary key, and is written with quotes")
     func quoted() throws {
         let message = try Self.message("counts: {'<<': 1}")

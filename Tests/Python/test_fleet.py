@@ -157,6 +157,22 @@ def test_a_killed_leader_is_followed_within_its_lease(three):
     wait_for(lambda: [i.name for i in three.instances(1).instances] == ["three", "two"])
 
 
+def test_a_restarted_server_is_listed_once(fleet):
+    fleet.start("one")
+    other = fleet.start("other")
+    wait_for(lambda: len(fleet.instances(0).instances) == 2)
+    before = {i.name: i.id for i in fleet.instances(0).instances}
+    for _ in range(2):
+        other.stop(signal.SIGKILL)
+        other = fleet.start("other", options=["--data", other.data, "--admin", other.admin])
+        wait_for(lambda: {i.name: i.id for i in fleet.instances(0).instances} != before)
+        before = {i.name: i.id for i in fleet.instances(0).instances}
+        assert [i.name for i in fleet.instances(0).instances] == ["one", "other"]
+        assert [i.name for i in fleet.instances(len(fleet.admins) - 1).instances] == [
+            "one", "other"]
+    assert "servers have the name" not in tool(fleet.servers[0], "fleet", "list").stdout
+
+
 def test_a_leader_that_ends_hands_over_at_once(three):
     wait_for(lambda: len(three.instances(1).instances) == 3)
     three.servers[0].stop()

@@ -1,6 +1,7 @@
 """A program ends in any way, and takes over the backends that it served when it starts again."""
 
 import concurrent.futures
+import pickle
 import signal
 import subprocess
 import sys
@@ -36,9 +37,10 @@ class Program:
         self.admin = admin
         self.process = None
 
-    def start(self):
+    def start(self, stderr=None):
         self.process = subprocess.Popen(
-            [sys.executable, self.path, self.admin], stdout=subprocess.PIPE, text=True)
+            [sys.executable, self.path, self.admin], stdout=subprocess.PIPE, stderr=stderr,
+            text=True)
         assert self.process.stdout.readline() == "ready\n"
         self.started = time.monotonic()
         return self.process.pid
@@ -107,6 +109,7 @@ def test_a_second_copy_of_a_program_is_refused_while_the_first_runs(client, prog
     other = subprocess.run(
         [sys.executable, program.path, client.address], capture_output=True, text=True, timeout=60)
     assert other.returncode == 1 and "AlreadyExists" in other.stderr
+    assert f"; the program '{program.path}' serves it; use replace=True" in other.stderr
     assert called(client) == first
     # Another program does not take over a backend that is gone.
     program.end(signal.SIGKILL)
@@ -115,6 +118,29 @@ def test_a_second_copy_of_a_program_is_refused_while_the_first_runs(client, prog
         client.create_backend("model", lambda request: 0)
     client.create_backend("model", lambda request: 0, replace=True)
     assert called(client) == 0
+
+
+def test_the_error_about_a_gone_program_names_it(client, program):
+    program.start()
+    program.end(signal.SIGKILL)
+    wait_for(lambda: lease(client) == "gone", 15)
+    with pytest.raises(weir.AlreadyExists, match=f"the program '{program.path}' is gone; use"):
+        client.create_backend("model", lambda request: 0)
+
+
+def test_a_program_that_serves_nothing_any_longer_ends(client, program):
+    program.start(stderr=subprocess.PIPE)
+    client.delete_endpoint("api")
+    client.delete_backend("model")
+    # Another program, or another run of this one, has the name.
+    client.create_backend("other", lambda request: 0, replace=True)
+    assert program.process.wait(30) == 1
+    errors = program.process.stderr.read()
+    program.process.stderr.close()
+    for name in ("model", "other"):
+        assert f"no longer sends the requests of backend '{name}' to this program" in errors
+    assert "NotFound: Weir no longer has the backends of this program: model, other" in errors
+    assert client.list_backends().keys() == {"other"}
 
 
 def test_a_lost_connection_has_a_grace_time(client):
@@ -293,3 +319,11 @@ def test_a_program_starts_again_during_a_freeze(client, program):
         assert called(client) == second
     finally:
         client.unfreeze()
+
+
+def test_a_handle_cannot_be_pickled_and_says_what_to_do_instead(client):
+    client.create_backend("b", lambda request: 0)
+    handle = client.create_endpoint("e", backend="b") and client.get_handle("e")
+    for one in (handle, handle.options(shard_key="k")):
+        with pytest.raises(TypeError, match=r"call weir.connect\(...\).get_handle\('e'\) there"):
+            pickle.dumps(one)

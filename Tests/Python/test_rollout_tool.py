@@ -119,6 +119,17 @@ def test_a_server_that_never_answered_is_reported_at_once(demo):
     assert command.returncode == 69 and "connecting again" not in errors
 
 
+def test_stats_watch_ends_when_its_endpoint_is_deleted(server):
+    watch = started(subprocess.Popen(
+        [BUILD / "weir", "stats", "greeter", "--watch", "--json", "--interval", "0.2"], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | {"WEIR_ADMIN": server.admin}))
+    assert watch.stdout.readline()
+    tool(server, "endpoint", "delete", "greeter")
+    _, errors = watch.communicate(timeout=20)
+    assert watch.returncode == 1 and "endpoint 'greeter' was deleted" in errors
+
+
 def test_stats_watch_continues_after_a_restart(server):
     command = started(subprocess.Popen(
         [BUILD / "weir", "stats", "--watch", "--json", "--interval", "0.2"], text=True,

@@ -164,7 +164,7 @@ def test_rollback_is_refused_when_a_backend_was_deleted(servers):
     revision = json.loads(tool(weir, "history", "--json").stdout)["currentRevision"]
     tool(weir, "traffic", "set", "greeter", "greeter-v1=1")
     tool(weir, "backend", "delete", "up")
-    assert "revision: is not set" in refusal(weir, "rollback", 0)
+    assert tool(weir, "rollback", 0, check=False).returncode == 64
     assert "3 added" in tool(weir, "diff", 0, 1).stdout
     text = refusal(weir, "rollback", revision)
     assert "FAILED_PRECONDITION" in text and "needs backend 'up', which no longer exists" in text
@@ -218,7 +218,7 @@ def test_apply_plans_then_does_it_as_one_revision(servers, tmp_path):
 
 
 @pytest.mark.parametrize("old, new, line, text", [
-    ("interval: 5s", "intervall: 5s", 7, "is not a field of weir.admin.v1.HealthCheckOptions"),
+    ("interval: 5s", "intervall: 5s", 7, "HealthCheckOptions; did you mean 'interval'?"),
     ("interval: 5s", "interval: soon", 7, "backends[0].options.health_check.interval"),
     ("model: 0.25", "model: 0.3", 11, "the weights sum to 1.05"),
     ("model: 0.25", "modell: 0.25", 11, "no backend 'modell'; there are: "),
@@ -248,7 +248,7 @@ def test_mistakes_in_a_configuration_are_reported_by_line(servers, tmp_path, old
     # The lines may hold secrets.
     ("TOKEN: hunter2\n  x: [hunter2", ":2:4: invalid YAML: mapping values are not allowed"),
     ("TOKEN: 'hunter2", ":1:16: invalid YAML: found unexpected end of stream"),
-    ("[" * 100_000, "Maximum nesting level reached"),
+    ("[" * 100_000, "invalid YAML: it nests deeper than 200 levels"),
     # Lists of lists, ten to the ninth values in all.
     ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
         f"{name}: &{name} [{','.join(['*' + last] * 10)}]\n"

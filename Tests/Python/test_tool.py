@@ -333,3 +333,21 @@ def test_tls_at_one_side_only_is_named_as_the_cause(tmp_path):
     wrong = tool(server, "endpoint", "list", "--admin-tls-ca", authority.ca, check=False)
     assert wrong.returncode == 69 and "may not use TLS" in wrong.stderr
     assert server.stop() == 0
+
+
+def test_an_update_that_changes_nothing_says_so_and_makes_no_revision(weir):
+    before = json.loads(weir("backend", "show", "greeter-v1", "--json").stdout)
+    for values in ([], ["--description", before.get("description", "")]):
+        run = weir("backend", "update", "greeter-v1", *values)
+        assert "nothing has changed: backend 'greeter-v1' has these values" in run.stderr
+    assert json.loads(weir("backend", "show", "greeter-v1", "--json").stdout) == before
+    run = weir("backend", "update", "greeter-v1", "--description", "first")
+    assert not run.stderr and "first" in run.stdout
+
+
+def test_rejected_values_are_named_by_their_options(weir):
+    run = weir("traffic", "set", "greeter", "greeter-v1=1", "--for", "99999999h", check=False)
+    assert run.returncode == 1 and "INVALID_ARGUMENT: --for: " in run.stderr
+    assert "revert_after" not in run.stderr
+    run = weir("traffic", "set", "greeter", "greeter-v1=1", "--comment", "x" * 5_000, check=False)
+    assert run.returncode == 1 and "--comment: " in run.stderr

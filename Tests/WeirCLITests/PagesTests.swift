@@ -144,7 +144,7 @@ internal import Testing
                 .init(id: "5555555555", name: "b"),
             ], store: "etcd:http://127.0.0.1:2379")
         let page = FleetCommand.page(reply).text
-        #expect(page.contains("a#01234567") && page.contains("a#98765432"))
+        #expect(page.contains("a#456789") && page.contains("a#543210"))
         #expect(!page.contains("b#") && page.contains("2 servers have the name 'a'"))
     }
 

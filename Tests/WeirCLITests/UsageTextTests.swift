@@ -78,4 +78,12 @@ internal import Testing
         let hint = CallCommand.hint(for: RPCError(code, message), method: method)
         #expect(hint.contains("pkg.Service/Method") == isExplained)
     }
+
+    @Test("Help refers to the table of exit codes, which other texts and the table itself do not")
+    func exitCodes() {
+        #expect(UsageText.withExitCodes("OVERVIEW: a\n").hasSuffix("see 'weir --help'."))
+        for text in ["", "0.1.0", "OVERVIEW: a\n\nExit codes:\n  0  success"] {
+            #expect(UsageText.withExitCodes(text) == text)
+        }
+    }
 }

@@ -6,8 +6,8 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlPlane {
-    /// Sends the figures of the past, and of each interval at its end, until `send` throws or a
-    /// drain begins.
+    /// Sends the figures of the past, and of each interval at its end, until `send` throws, a drain
+    /// begins, or the endpoint is deleted.
     nonisolated func watchStats(
         endpoint: String, every interval: Duration, past seconds: Int,
         _ send: (Weir_Admin_V1_Stats) async throws -> Void
@@ -24,6 +24,11 @@ extension ControlPlane {
             try await Task.sleep(until: start + interval, clock: .continuous)
             let (earlier, begin) = (before, start)
             let (stats, now, end) = try await views.readSampled { view in
+                guard endpoint.isEmpty || view.state.endpoints[endpoint] != nil else {
+                    throw RPCError(
+                        .notFound,
+                        "endpoint '\(endpoint)' was deleted, which ends its statistics")
+                }
                 let (now, end) = (try view.requireFigures(), ContinuousClock.now)
                 let stats = view.stats(now.since(earlier), over: end - begin, endpoint: endpoint)
                 return (stats, now, end)

@@ -157,9 +157,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls = options.tls {
-                        try pipeline.addHandler(
-                            NIOSSLClientHandler(
-                                context: tls.context, serverHostname: tls.serverName))
+                        try pipeline.addHandler(tls.handler())
                     }
                     try connection.http2.join(pipeline, owner: connection)
                 }

@@ -8,8 +8,7 @@ public struct ClientTLS: Sendable, Equatable {
     public var certificateFile = ""
     /// PEM file with the key of the certificate.
     public var keyFile = ""
-    /// The name that the server's certificate must have, unless it has the IP address; empty for
-    /// the host of the address.
+    /// The DNS name that the server's certificate must have; empty for the host of the address.
     public var serverName = ""
 
     /// TLS with the system's authorities and without a certificate.
@@ -25,6 +24,12 @@ public struct ClientTLS: Sendable, Equatable {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = protocols
+        guard serverName.isEmpty || Address(host: serverName, port: 0).hostName != nil else {
+            throw TLSFailure(
+                field: "server_name",
+                description: "'\(serverName)' is an IP address: use a DNS name, or leave it out to "
+                    + "require the address of the server")
+        }
         var files = TLSFiles()
         if !caFile.isEmpty {
             configuration.trustRoots = .certificates(

@@ -43,7 +43,7 @@ struct TLSFiles {
         if certificateFile.isEmpty || keyFile.isEmpty {
             throw TLSFailure(
                 field: keyFile.isEmpty ? "key_file" : "certificate_file",
-                description: "certificate_file and key_file must be set together")
+                description: "a certificate and its key must be set together")
         }
         let chain = try certificates("certificate_file", certificateFile)
         let bytes = try read("key_file", keyFile, isSecret: true)
@@ -80,6 +80,9 @@ struct TLSFiles {
         configuration.shutdownTimeout = closeTimeout
         do {
             return try NIOSSLContext(configuration: configuration)
+        } catch NIOSSLError.failedToLoadPrivateKey {
+            throw TLSFailure(
+                field: "key_file", description: "the key is not that of the certificate")
         } catch {
             throw TLSFailure(
                 field: "certificate_file",

@@ -7,6 +7,8 @@ func tlsReason(_ error: any Error) -> String? {
     case NIOSSLError.handshakeFailed(let cause): "the TLS handshake failed: \(reason(cause))"
     case NIOSSLError.shutdownFailed(let cause): "TLS cannot be closed: \(reason(cause))"
     case NIOSSLError.uncleanShutdown: "the peer closed the connection without ending TLS"
+    case NIOSSLError.failedToLoadCertificate: "it contains none that can be read"
+    case NIOSSLError.failedToLoadPrivateKey: "it contains none that can be read"
     case let error as BoringSSLError: reason(error)
     default: nil
     }

@@ -184,6 +184,7 @@ public final class WeirServer: Sendable {
             await controlPlane.announce(
                 ServerInstance(
                     name: configuration.name, version: Self.version,
+                    host: ProcessInfo.processInfo.hostName,
                     dataAddress: addresses.data.description,
                     adminAddress: addresses.admin.description))
             return addresses

@@ -180,7 +180,7 @@ struct AccessCommand: ParsableCommand {
 /// Reports an error, and returns the exit code to throw.
 private func refused(_ text: String) -> ExitCode {
     printError("\(text)")
-    return ExitCode(EXIT_FAILURE)
+    return ExitCode.failure
 }
 
 extension AccessList.Role: ExpressibleByArgument {}

@@ -30,8 +30,6 @@ struct ApplyCommand: AsyncParsableCommand {
               weir apply -f weir.yaml --check
             """)
 
-    /// The exit code of --check for a state that differs.
-    private static let drift = ExitCode(2)
     /// The rule by which a running rollout rejects a change.
     private static let rolloutReason = "ROLLOUT"
     /// How often a plan is made again because another change was faster.
@@ -64,17 +62,17 @@ struct ApplyCommand: AsyncParsableCommand {
             } catch let error as RPCError where check && error.reason == Self.rolloutReason {
                 // A running rollout needs what the file lacks.
                 printError("\(error)")
-                throw Self.drift
+                throw ExitCode.no
             } catch let error as LocatedError where check && error.reason == Self.rolloutReason {
                 printError("\(error.description)")
-                throw Self.drift
+                throw ExitCode.no
             }
         }
         for warning in reply.warnings { printError("warning: \(warning)") }
         try options.show(reply) {
             PlanText.page($0.changes, dryRun: request.validateOnly, revision: $0.revision)
         }
-        if check, !reply.changes.isEmpty || !reply.undone.isEmpty { throw Self.drift }
+        if check, !reply.changes.isEmpty || !reply.undone.isEmpty { throw ExitCode.no }
         let removals = reply.changes.filter { $0.action == .remove }
         if change.dryRun, !prune, !removals.isEmpty {
             printError("note: without --prune, 'weir apply' rejects this file, because of removals")
@@ -120,7 +118,7 @@ struct ApplyCommand: AsyncParsableCommand {
         printError(
             "nothing has changed: the file does not name \(names.joined(separator: ", ")); "
                 + "--prune removes them, and 'weir export' writes them to a file")
-        throw ExitCode(EXIT_FAILURE)
+        throw ExitCode.failure
     }
 }
 
@@ -136,6 +134,9 @@ extension YAMLFile {
                 error.message.hasPrefix(prefix)
                 ? String(error.message.dropFirst(prefix.count)) : error.message
             let place = String(path.dropFirst("configuration.".count))
+            guard error.code != .invalidArgument else {
+                throw FileError(description: located(place, reason))
+            }
             throw LocatedError(description: located(place, reason), reason: error.reason)
         }
     }

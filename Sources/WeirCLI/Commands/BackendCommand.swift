@@ -94,7 +94,7 @@ struct BackendCommand: ParsableCommand {
             discussion: """
                 Weir replaces worker processes one by one, each when its successor is healthy.
                 If a successor does not become healthy, the old processes remain and the command
-                fails.
+                fails. Without a difference, the command makes no revision and says so.
 
                 Examples:
                   weir backend update model-v3 --replicas 4
@@ -116,7 +116,13 @@ struct BackendCommand: ParsableCommand {
             let request = Weir_Admin_V1_UpdateBackendRequest(
                 backend: backend, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
-            let reply = try await options.call { try await $0.updateBackend(request, $1) }
+            // The server checks the expected revision.
+            let isSame = backend == before && change.expectedRevision == nil
+            let reply =
+                isSame ? before : try await options.call { try await $0.updateBackend(request, $1) }
+            if isSame {
+                printError("note: nothing has changed: backend \(name.quoted) has these values")
+            }
             try await wait.show(reply, .updated(from: before), change, options)
         }
     }

@@ -22,9 +22,6 @@ struct DoctorCommand: AsyncParsableCommand {
               weir doctor --store etcd:http://10.0.0.9:2379
             """)
 
-    /// The exit code for a failed check.
-    private static let failed = ExitCode(2)
-
     @Option(
         help: ArgumentHelp(
             "A PEM file whose certificates shall be valid; may be repeated.", valueName: "file"),
@@ -66,7 +63,7 @@ struct DoctorCommand: AsyncParsableCommand {
         let failures = findings.count { $0.level == .failure }
         guard failures == 0 else {
             printError("\(failures) \(failures == 1 ? "check" : "checks") failed")
-            throw Self.failed
+            throw ExitCode.no
         }
     }
 

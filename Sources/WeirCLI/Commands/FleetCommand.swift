@@ -42,8 +42,8 @@ struct FleetCommand: ParsableCommand {
         ])
         let names = Dictionary(grouping: reply.instances, by: \.name).filter { $1.count > 1 }
         for instance in reply.instances {
-            // The id is unique, also if names are not.
-            let id = names[instance.name] == nil ? "" : "#\(instance.id.prefix(8))"
+            // The end of an id is unique, also if names are not.
+            let id = names[instance.name] == nil ? "" : "#\(instance.id.suffix(6))"
             let marks = [instance.leader ? "leader" : "", instance.answering ? "this one" : ""]
             table.add([
                 instance.name + id, instance.version, instance.dataAddress, instance.adminAddress,

@@ -28,9 +28,6 @@ struct RolloutCommand: ParsableCommand {
             Promote.self, Abort.self, History.self,
         ])
 
-    /// The exit code of --wait for a rollout that did not succeed.
-    fileprivate static let notSucceeded = ExitCode(2)
-
     struct Start: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Starts a rollout.",
@@ -119,7 +116,7 @@ struct RolloutCommand: ParsableCommand {
                         footer: RolloutText.footerLines)
                 return wait && RolloutText.waitsForOperator(rollout)
             }
-            if wait, last.phase != .succeeded { throw RolloutCommand.notSucceeded }
+            if wait, last.phase != .succeeded { throw ExitCode.no }
         }
     }
 
@@ -229,6 +226,6 @@ extension AdminOptions {
             return RolloutText.waitsForOperator(rollout)
         }
         try show(last) { RolloutText.page($0, screen: .current) }
-        guard last.phase == .succeeded else { throw RolloutCommand.notSucceeded }
+        guard last.phase == .succeeded else { throw ExitCode.no }
     }
 }

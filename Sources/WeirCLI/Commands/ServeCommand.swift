@@ -229,10 +229,10 @@ struct ServeCommand: AsyncParsableCommand {
             if failure.isDamage {
                 printError("see 'weir state --help' for how to save the intact part")
             }
-            throw ExitCode(EXIT_FAILURE)
+            throw ExitCode.failure
         } catch {
             printError("\(error)")
-            throw ExitCode(EXIT_FAILURE)
+            throw ExitCode.failure
         }
     }
 

@@ -202,9 +202,6 @@ struct ShadowCommand: ParsableCommand {
                   weir shadow report greeter greeter-v2 --watch
                 """)
 
-        /// The exit code for a bad report.
-        static let badReport = ExitCode(2)
-
         @Argument(help: "The name of the endpoint.", completion: Completion.endpoints)
         var endpoint: String
 
@@ -227,7 +224,7 @@ struct ShadowCommand: ParsableCommand {
                 shown += 1
                 guard watching.watch, shown != watching.count else {
                     if reply.reports.contains(where: { ShadowText.isBad($0.verdict) }) {
-                        throw Self.badReport
+                        throw ExitCode.no
                     }
                     return
                 }

@@ -44,7 +44,7 @@ struct StateCommand: ParsableCommand {
                     printError(
                         "save the intact part with 'weir state export', and write it to a new "
                             + "store with 'weir state import'")
-                    throw ExitCode(EXIT_FAILURE)
+                    throw ExitCode.failure
                 }
             }
         }
@@ -68,7 +68,7 @@ struct StateCommand: ParsableCommand {
                 try Output.print(json: AdminOptions.json(archive.message))
                 if let damage = archive.damage {
                     printError("only revisions up to \(archive.latest) are intact: \(damage)")
-                    throw ExitCode(EXIT_FAILURE)
+                    throw ExitCode.failure
                 }
             }
         }
@@ -149,7 +149,7 @@ struct StateCommand: ParsableCommand {
                     "\(file.quotedPath): revisions \(copied.lowerBound) to \(copied.upperBound)")
             } catch let error as StoreError {
                 printError("\(error.description)")
-                throw ExitCode(EXIT_FAILURE)
+                throw ExitCode.failure
             }
         }
     }
@@ -243,7 +243,7 @@ struct StateCommand: ParsableCommand {
             }
         } catch let error as StoreError {
             printError("\(error.description)")
-            throw ExitCode(error.canBeTriedAgain ? EX_UNAVAILABLE : EXIT_FAILURE)
+            throw error.canBeTriedAgain ? ExitCode.unavailable : .failure
         }
     }
 }

@@ -336,7 +336,8 @@ class _Creation:
                 return types.Backend.of(existing), None
             elif not self._replace:
                 raise errors.AlreadyExists(
-                    f"{error.message}; use replace=True to replace it, or exist_ok=True to keep it",
+                    f"{error.message}; {operations.holder(existing)}use replace=True to replace "
+                    "it, or exist_ok=True to keep it",
                     field=error.field, reason=error.reason, details=error.details) from None
         return client._run(operations.update_backend(backend, options)), False
 

@@ -12,7 +12,7 @@ import secrets
 import sys
 import threading
 import time
-from typing import Any, Optional
+from typing import Any, Callable, List, Optional, Set
 
 import grpc
 
@@ -28,6 +28,9 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
 _SETTLE_SECONDS = 0.05
+
+# Seconds between two checks of `serve_forever`.
+CHECK_SECONDS = 5.0
 
 _REFUSALS = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
 
@@ -155,3 +158,35 @@ class Lease:
         if self._call is not None:
             self._call.cancel()
         self._channel.close()
+
+
+class ServedCheck:
+    """Finds the backends of a program that Weir no longer has.
+
+    An operator deleted them, another program took them over, or Weir lost its state.
+    """
+
+    def __init__(self) -> None:
+        self._missing: Set[str] = set()
+
+    def check(self, lease: Lease, names: List[str], get: Callable[[str], pb.Backend]) -> None:
+        """Logs each backend once that Weir no longer has. Raises NotFound if it has none."""
+        missing = set()
+        for name in names:
+            try:
+                if get(name).lease.session != lease.message.session:
+                    missing.add(name)
+            except errors.NotFound:
+                missing.add(name)
+            except errors.WeirError:
+                # The lease logs that the server cannot be reached.
+                return
+        for name in sorted(missing - self._missing):
+            log.warning(
+                "Weir no longer sends the requests of backend '%s' to this program: it was deleted "
+                "or replaced, or Weir lost its state", name)
+        self._missing = missing
+        if missing and len(missing) == len(names):
+            raise errors.NotFound(
+                "Weir no longer has the backends of this program: "
+                f"{', '.join(sorted(missing))}; start the program again to serve them")

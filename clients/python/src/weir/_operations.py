@@ -297,6 +297,14 @@ def upstream(
         options=pb.BackendOptions(max_requests_per_replica=queries or 0))
 
 
+def holder(existing: pb.Backend) -> str:
+    """Which program serves a backend, for the error of another program that wants its name."""
+    if not existing.HasField("lease"):
+        return ""
+    is_gone = existing.status.lease == pb.LEASE_STATE_GONE
+    return f"the program '{existing.lease.program}' {'is gone' if is_gone else 'serves it'}; "
+
+
 def is_left(existing: pb.Backend, lease: pb.Lease) -> bool:
     """Whether a backend belongs to an earlier run of a program, which has ended."""
     return (existing.lease.program == lease.program

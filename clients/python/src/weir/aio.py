@@ -25,6 +25,7 @@ from weir import _operations as operations
 from weir import errors, types
 from weir._aio_rollout_calls import Rollouts
 from weir._backends import close_on_sigterm, was_terminated
+from weir._lease import CHECK_SECONDS
 from weir._operations import ChangeOptions, Operation
 from weir.affinity import ShardKey
 from weir.client import Client as SyncClient
@@ -344,9 +345,10 @@ class Client(Rollouts):
         return await self._run(operations.list_instances())
 
     async def serve_forever(self) -> None:
-        """Serves the backends of this program until SIGTERM or SIGINT, then closes the client."""
+        """Serves until SIGTERM or SIGINT, then closes the client; see `weir.Client`."""
         self._client._check_open()
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        waiting = loop.create_task(ended.wait())
 
         def end(number: signal.Signals) -> None:
             if number is signal.SIGTERM:
@@ -357,8 +359,10 @@ class Client(Rollouts):
         for number in numbers:
             loop.add_signal_handler(number, end, number)
         try:
-            await ended.wait()
+            while not (await asyncio.wait({waiting}, timeout=CHECK_SECONDS))[0]:
+                await self._on_thread(self._client._check_served)
         finally:
+            waiting.cancel()
             for number in numbers:
                 loop.remove_signal_handler(number)
             await self.close()

@@ -22,7 +22,7 @@ from weir import errors, types
 from weir._backends import Backends, was_terminated
 from weir._endpoints import Endpoints
 from weir._rollout_calls import Rollouts
-from weir._lease import program_name
+from weir._lease import CHECK_SECONDS, ServedCheck, program_name
 from weir._names import also_named
 from weir._operations import ChangeOptions, Operation
 from weir.affinity import ShardKey
@@ -101,6 +101,7 @@ class Client(Backends, Endpoints, Rollouts):
         self.door = settings.admin_door(self.address, credentials, token)
         self._channel = self.door.channel()
         self._local = LocalBackends()
+        self._served = ServedCheck()
         self._created_endpoints: Dict[str, str] = {}
         self._process = os.getpid()
         self._is_closed = False
@@ -251,8 +252,8 @@ class Client(Backends, Endpoints, Rollouts):
     def serve_forever(self) -> None:
         """Serves the backends of this program until SIGTERM or SIGINT, then closes the client.
 
-        After SIGTERM, the backends remain for the next start of the program. Only for the main
-        thread.
+        After SIGTERM, the backends remain for the next start of the program. Raises NotFound when
+        Weir has none of them any longer. Only for the main thread.
         """
         self._check_open()
         ended = threading.Event()
@@ -266,11 +267,17 @@ class Client(Backends, Endpoints, Rollouts):
         for number in (signal.SIGTERM, signal.SIGINT):
             previous[number] = signal.signal(number, end)
         try:
-            ended.wait()
+            while not ended.wait(CHECK_SECONDS):
+                self._check_served()
         finally:
             self.close()
             for restored, handler in previous.items():
                 signal.signal(restored, handler)
+
+    def _check_served(self) -> None:
+        if self._lease is not None and self._lease.is_supported:
+            self._served.check(self._lease, self._local.names, lambda name: self._run(
+                operations.get_backend_message(name)))
 
     def close(self) -> None:
         """Deletes the backends that this process serves, and the objects that depend on them.

@@ -120,6 +120,11 @@ class Handle:
             response_deserializer=serve_pb2.CallResponse.FromString,
         )
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a handle cannot be pickled: its connection belongs to this process. Pass the name of "
+            f"the endpoint, and call weir.connect(...).get_handle({self.endpoint!r}) there")
+
     def options(
         self,
         method_name: Optional[str] = None,

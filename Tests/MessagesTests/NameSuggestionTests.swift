@@ -1,6 +1,6 @@
 internal import Testing
 
-@testable internal import ControlPlane
+@testable internal import Messages
 
 @Suite struct NameSuggestionTests {
     @Test(
