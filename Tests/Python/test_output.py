@@ -218,8 +218,8 @@ def test_a_crash_is_short_and_leaves_a_trace(name, environment, tmp_path):
     crash = next(i for i, line in enumerate(lines) if line.startswith("weir: crashed: signal"))
     assert f"signal {number} ({name}, " in lines[crash]
     assert f"process {server.process.pid}" in lines[crash]
-    # All earlier lines were written.
-    assert sum(" info weir: " in line for line in lines[:crash]) == 100
+    # All earlier lines were written. A slow machine may have started the worker again.
+    assert sum(" info weir: " in line for line in lines[:crash]) >= 100
     assert len(frames := lines[crash + 1:]) > 3
     assert all(line.endswith("]") and "[0x" in line for line in frames)
     assert any("/weir(+0x" in line for line in frames)

@@ -194,7 +194,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.lostLogLines = { LogWriter.standardError.lost }
 
         let reaping = reapOrphans()
-        defer { reaping?.cancel() }
+        defer { reaping.cancel() }
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
         do {
@@ -210,11 +210,10 @@ struct ServeCommand: AsyncParsableCommand {
         try await server.run { announce(addresses) }
     }
 
-    /// Process 1 of a container becomes the parent of every orphaned process, and must reap it. All
-    /// other children are workers.
-    private func reapOrphans() -> Task<Void, Never>? {
-        guard getpid() == 1 else { return nil }
-        return Task {
+    /// Process 1 of a container becomes the parent of every orphaned process, and must reap it; so
+    /// does a subreaper, which Swift cannot ask the system about. All other children are workers.
+    private func reapOrphans() -> Task<Void, Never> {
+        Task {
             while (try? await Task.sleep(for: .seconds(1))) != nil {
                 OwnProcesses.shared.reapOrphans()
             }
