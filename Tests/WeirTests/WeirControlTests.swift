@@ -151,6 +151,15 @@ private struct Answer: Decodable, Equatable {
             #expect(try await weir.endpoint("api").route == "/api")
             var error = try await refusal { try await weir.apply("{\"backend\": []}") }
             #expect(error.code == .invalidArgument && error.message.contains("backend"))
+            error = try await refusal { try await weir.apply("{}") }
+            #expect(error.code == .failedPrecondition)
+            #expect(error.message.contains("does not name") && error.message.contains("'api'"))
+            #expect(try await weir.export() == state)
+            let pruned = try await weir.apply("{}", prune: true, .init(validateOnly: true))
+            #expect(pruned.changes.contains { $0.name == "api" && $0.action == .remove })
+            try await weir.apply(moved)
+            #expect(try await weir.endpoint("api").route == "/moved")
+            try await weir.apply(state)
             #expect(try await weir.export(revision: 1) != state)
 
             try await weir.setRateLimit("api", requestsPerSecond: 100, burst: 5)

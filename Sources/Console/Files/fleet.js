@@ -98,7 +98,7 @@ function server(each) {
 	const state = word(each.state, "INSTANCE_STATE_");
 	const level = state === "current" ? 0 : state === "stale" ? 1 : 2;
 	return h("tr", { key: each.id }, rowHead(text(each.name, 128),
-			dim(each.leader ? " leader" : "", each.answering ? " this server" : "")),
+			dim(each.leader ? " · leader" : "", each.answering ? " · this server" : "")),
 		h("td", null, h("span", { class: `dot level-${level}` }), state,
 			each.problem ? h("span", { class: `problem level-${level}` }, shown(each.problem)) : null),
 		cell(count(each.revision)),

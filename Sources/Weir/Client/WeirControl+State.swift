@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Messages
 
 extension WeirControl {
@@ -99,24 +100,52 @@ extension WeirControl {
         ).text()
     }
 
-    /// Replaces the whole state in one change. Deletes backends and endpoints that the
-    /// configuration does not contain.
+    /// Replaces the whole state in one change. Throws FAILED_PRECONDITION if the configuration does
+    /// not contain all backends and endpoints, and ABORTED if another change is made at the same
+    /// time.
     ///
     /// The configuration is JSON with the names of the files of `weir apply`. Throws
     /// INVALID_ARGUMENT for other text.
+    ///
+    /// - Parameter prune: deletes the backends and endpoints that the configuration does not contain.
     @discardableResult
     public func apply(
-        _ configuration: String, _ options: ChangeOptions = ChangeOptions()
+        _ configuration: String, prune: Bool = false, _ options: ChangeOptions = ChangeOptions()
     ) async throws -> StateChange {
-        let state: Weir_Admin_V1_Configuration
+        let state = try Self.state(configuration)
+        guard !prune, !options.validateOnly else { return try await apply(state, options) }
+        var planning = options
+        planning.validateOnly = true
+        let plan = try await apply(state, planning)
+        let removed = plan.changes.filter { $0.action == .remove }
+        guard removed.isEmpty else {
+            let names = removed.map { "\($0.kind) \($0.name.quoted)" }.joined(separator: ", ")
+            throw RPCError(
+                .failedPrecondition,
+                "nothing has changed: the configuration does not name \(names); prune: true removes "
+                    + "them")
+        }
+        guard !plan.changes.isEmpty, plan.revision > 0 else { return plan }
+        var applying = options
+        // The revision of a plan is the one that it would create.
+        applying.expectedRevision = options.expectedRevision ?? plan.revision - 1
+        return try await apply(state, applying)
+    }
+
+    private static func state(_ configuration: String) throws -> Weir_Admin_V1_Configuration {
         do throws(MessageError) {
             let json = try JSONValue(parsing: configuration)
-            let transcoder = try Self.transcoder()
-            state = try .init(
+            let transcoder = try transcoder()
+            return try .init(
                 serializedBytes: try transcoder.bytes(from: json, message: Self.configuration))
         } catch {
             throw RPCError(.invalidArgument, "invalid configuration: \(error)")
         }
+    }
+
+    private func apply(
+        _ state: Weir_Admin_V1_Configuration, _ options: ChangeOptions
+    ) async throws -> StateChange {
         let reply = try await stub.apply(
             .init(
                 configuration: state, expectedRevision: options.expectedRevision,
