@@ -107,7 +107,8 @@ extension WeirControl {
     /// The configuration is JSON with the names of the files of `weir apply`. Throws
     /// INVALID_ARGUMENT for other text.
     ///
-    /// - Parameter prune: deletes the backends and endpoints that the configuration does not contain.
+    /// - Parameter prune: deletes the backends and endpoints that the configuration does not
+    ///   contain.
     @discardableResult
     public func apply(
         _ configuration: String, prune: Bool = false, _ options: ChangeOptions = ChangeOptions()
@@ -122,8 +123,8 @@ extension WeirControl {
             let names = removed.map { "\($0.kind) \($0.name.quoted)" }.joined(separator: ", ")
             throw RPCError(
                 .failedPrecondition,
-                "nothing has changed: the configuration does not name \(names); prune: true removes "
-                    + "them")
+                "nothing has changed: the configuration does not name \(names); prune: true "
+                    + "removes them")
         }
         guard !plan.changes.isEmpty, plan.revision > 0 else { return plan }
         var applying = options
