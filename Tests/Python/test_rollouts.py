@@ -194,7 +194,7 @@ def test_a_change_reverts_after_its_time_also_across_a_restart(stubs, tmp_path):
 @pytest.mark.parametrize("options, code, reason", [
     (("--for", "0s"), 1, "must be from"), (("--for", "8d"), 1, "must be from"),
     (("--confirm-within", "0.5s"), 1, "must be from"),
-    (("--for", "10s", "--confirm-within", "10s"), 64, "combined")])
+    (("--for", "10s", "--confirm-within", "10s"), 64, "exclude each other")])
 def test_an_invalid_time_is_rejected(mesh, options, code, reason):
     rejected = mesh.tool("traffic", "set", "raw", "v1=1", *options, check=False)
     assert rejected.returncode == code and reason in rejected.stderr

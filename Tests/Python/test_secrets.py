@@ -160,7 +160,7 @@ def test_an_export_masks_and_a_backup_reveals(stubs, tmp_path):
     assert "no changes" in tool(server, "apply", "-f", file).stdout
     # Another server would use the placeholder as the value.
     rejected = tool(other, "apply", "-f", file, check=False)
-    assert rejected.returncode == 1 and "the value is masked" in rejected.stderr
+    assert rejected.returncode == 64 and "the value is masked" in rejected.stderr
     backup = tool(server, "export", "--reveal-secrets")
     assert shows(backup.stdout) and not backup.stderr
     file.write_text(backup.stdout)
