@@ -104,11 +104,12 @@ extension WeirControl {
     /// not contain all backends and endpoints, and ABORTED if another change is made at the same
     /// time.
     ///
-    /// The configuration is JSON with the names of the files of `weir apply`. Throws
-    /// INVALID_ARGUMENT for other text.
-    ///
-    /// - Parameter prune: deletes the backends and endpoints that the configuration does not
-    ///   contain.
+    /// - Parameters:
+    ///   - configuration: JSON with the names of the files of `weir apply`. The call throws
+    ///     INVALID_ARGUMENT for other text.
+    ///   - prune: whether to delete the backends and endpoints that the configuration does not
+    ///     contain.
+    ///   - options: those of every change.
     @discardableResult
     public func apply(
         _ configuration: String, prune: Bool = false, _ options: ChangeOptions = ChangeOptions()
