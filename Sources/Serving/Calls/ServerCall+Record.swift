@@ -49,12 +49,11 @@ extension ServerCall {
         if hasSpan {
             let call = EndedCall(
                 record: record, method: target.tracedMethod,
-                authority: requestHeaders.first(.authority).map { requestHeaders.text($0) } ?? "")
+                authority: requestHeaders.authority)
             if let trace {
                 trace.ended(call)
             } else {
-                offer(
-                    call, failed ? .failed : isSlow ? .slow : nil, observer)
+                offer(call, failed ? .failed : isSlow ? .slow : nil, observer)
             }
         }
         loop.recorder.pass(record, to: receivers, at: now)
@@ -132,9 +131,14 @@ extension LoopState {
         guard let context else { return }
         let call = EndedCall(
             record: record, method: target?.tracedMethod ?? "_OTHER",
-            authority: headers.first(.authority).map { headers.text($0) } ?? "")
+            authority: headers.authority)
         tracing?.queue.append(
             call.span(
                 context, parent: caller?.spanID, state: TraceHeaders.state(in: headers)))
     }
+}
+
+extension HeaderBlock {
+    /// The value of `:authority`; empty without one.
+    fileprivate var authority: String { first(.authority).map { text($0) } ?? "" }
 }
