@@ -18,7 +18,8 @@ import streams
 import tracing
 import web_protocols
 from contender import (
-    PAYLOAD, RELEASE, ROOT, ROUNDS, SHAPES, Contender, free_port, grpc_load, measure, ratio, table)
+    PAYLOAD, RELEASE, ROOT, ROUNDS, SHAPES, Contender, grpc_load, measure, ratio, table)
+from ports import free_port
 
 # Runtime calls per unary request, by the number of requests that arrive at once: allocations, and
 # retains with releases.

@@ -23,12 +23,6 @@ ROUNDS = 20
 PAYLOAD = 64
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def cpu_seconds(process):
     """The CPU time of a process, with that of threads that have ended."""
     # The number that clock_getcpuclockid(3) returns for another process.

@@ -6,7 +6,8 @@ import pathlib
 import subprocess
 
 from contender import (
-    RELEASE, SHAPES, Contender, free_port, grpc_load, measure, ratio, table)
+    RELEASE, SHAPES, Contender, grpc_load, measure, ratio, table)
+from ports import free_port
 
 PATH = "/helloworld.Greeter/SayHello"
 WEIGHTS = {"v1": 90, "v2": 10}

@@ -3,8 +3,9 @@
 import statistics
 import sys
 
-from contender import SHAPES, free_port, grpc_load, measure, table
+from contender import SHAPES, grpc_load, measure, table
 from passthrough import start_upstream, start_weir
+from ports import free_port
 
 # Connections, streams each, requests: at full speed, and at a rate that leaves the cores mostly
 # idle. The shadow's server shares the core of the load and the upstream. It runs with `nice`, to

@@ -5,9 +5,10 @@ and for proxies of the same upstream.
 import json
 import sys
 
-from contender import RELEASE, Contender, free_port, quartiles, table, wait_for
+from contender import RELEASE, Contender, quartiles, table, wait_for
 from frames import hello_request
 from passthrough import envoy_configuration, envoy_program, start_upstream, start_weir
+from ports import free_port
 
 SERVICE = "/helloworld.Greeter/"
 MESSAGES, STREAMS = 10_000, 20

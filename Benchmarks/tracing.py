@@ -10,8 +10,9 @@ import sys
 
 import grpc
 
-from contender import SHAPES, free_port, grpc_load, measure, ratio, table
+from contender import SHAPES, grpc_load, measure, ratio, table
 from passthrough import start_upstream, start_weir
+from ports import free_port
 
 ROUNDS = 10
 # Connections, streams each, requests, and requests per second on each connection: a rate that

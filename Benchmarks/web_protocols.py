@@ -10,9 +10,10 @@ import sys
 import google.api
 import grpc_tools
 
-from contender import PAYLOAD, ROOT, Contender, free_port, measure, ratio, table
+from contender import PAYLOAD, ROOT, Contender, measure, ratio, table
 from frames import hello_request
 from passthrough import PATH, envoy_configuration, envoy_program, start_upstream, start_weir
+from ports import free_port
 
 SHAPES = [(10, 1, 10_000), (10, 100, 30_000)]
 ROUNDS = 10

@@ -23,8 +23,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
 # Weir rejects keys and access files that the group can write, which some umasks allow.
 os.umask(0o022)
-# The tests share `frames` and `runtime_calls` with the benchmarks.
+# The tests share `frames`, `ports` and `runtime_calls` with the benchmarks.
 sys.path.insert(0, str(ROOT / "Benchmarks"))
+from ports import free_port  # noqa: E402
 
 
 # Processes that tests have started. A failing test may not stop them.
@@ -274,6 +275,21 @@ def weir(demo):
     return run
 
 
+class EtcdProcess(subprocess.Popen):
+    """A process of etcd, with its log beside its data."""
+
+    def __init__(self, port, folder, *options):
+        self.port, self.log = port, pathlib.Path(f"{folder}.log")
+        with self.log.open("w") as log:
+            super().__init__(
+                ["etcd", "--data-dir", folder, "--unsafe-no-fsync", "--log-level", "error",
+                 *options], stdout=log, stderr=log)
+
+    def listens(self):
+        assert self.poll() is None, f"etcd has ended: {self.log.read_text()}"
+        return answers(self.port)
+
+
 class Etcd:
     """A real etcd with one member on loopback, with its data in a folder."""
 
@@ -286,14 +302,12 @@ class Etcd:
 
     def start(self):
         peer = f"http://127.0.0.1:{self.peer_port}"
-        self.process = subprocess.Popen(
-            ["etcd", "--data-dir", self.folder, "--listen-client-urls",
-             f"{self.scheme}://{self.address}", "--advertise-client-urls",
-             f"{self.scheme}://{self.address}", "--listen-peer-urls", peer,
-             "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
-             "--unsafe-no-fsync", "--log-level", "error", *self.options],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: answers(self.port))
+        self.process = EtcdProcess(
+            self.port, self.folder, "--listen-client-urls", f"{self.scheme}://{self.address}",
+            "--advertise-client-urls", f"{self.scheme}://{self.address}", "--listen-peer-urls", peer,
+            "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
+            *self.options)
+        wait_for(self.process.listens)
 
     def stop(self):
         self.process.terminate()
@@ -305,12 +319,6 @@ class Etcd:
             ["etcdctl", f"--endpoints={self.address}", *arguments], capture_output=True, text=True,
             timeout=SECONDS, check=True, env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"})
         return run.stdout
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def answers(port):

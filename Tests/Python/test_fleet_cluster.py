@@ -7,7 +7,7 @@ import subprocess
 
 import grpc
 import pytest
-from conftest import SECONDS, answers, free_port, metric, tool, wait_for
+from conftest import SECONDS, EtcdProcess, free_port, metric, tool, wait_for
 
 from test_fleet import Fleet, Proxy
 
@@ -25,15 +25,13 @@ class Member:
 
     def start(self, state="new"):
         client, peer = f"http://{self.address}", self.peers[self.name]
-        self.process = subprocess.Popen(
-            ["etcd", "--name", self.name, "--data-dir", self.folder,
-             "--listen-client-urls", client, "--advertise-client-urls", client,
-             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-             "--initial-cluster", ",".join(f"{name}={url}" for name, url in self.peers.items()),
-             "--initial-cluster-state", state, "--strict-reconfig-check=false",
-             "--heartbeat-interval", "50", "--election-timeout", "500", "--unsafe-no-fsync",
-             "--log-level", "error"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = EtcdProcess(
+            self.port, self.folder, "--name", self.name, "--listen-client-urls", client,
+            "--advertise-client-urls", client, "--listen-peer-urls", peer,
+            "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", ",".join(f"{name}={url}" for name, url in self.peers.items()),
+            "--initial-cluster-state", state, "--strict-reconfig-check=false",
+            "--heartbeat-interval", "50", "--election-timeout", "500")
 
     def stop(self):
         if self.process:
@@ -64,7 +62,7 @@ class Cluster:
             if not member.process:
                 member.start()
         for member in self.members:
-            wait_for(lambda: answers(member.port))
+            wait_for(member.process.listens)
 
     def stop(self):
         for member in self.members:
@@ -240,7 +238,7 @@ def test_one_member_loses_its_data(fleet, cluster):
     changes_are(fleet, True, True, True)
     cluster.control("member", "add", lost.name, f"--peer-urls={lost.peers[lost.name]}")
     lost.start("existing")
-    wait_for(lambda: answers(lost.port))
+    wait_for(lost.process.listens)
     # The new member is needed for a majority.
     cluster.members[0].stop()
     revision = revision_of(fleet)

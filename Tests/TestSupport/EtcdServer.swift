@@ -82,39 +82,31 @@ package final class EtcdServer: @unchecked Sendable {
         try? FileManager.default.removeItem(at: directory)
     }
 
-    /// A currently free port.
+    /// A currently free port below those that the kernel gives to connections: a connection could
+    /// take one of those before its use.
     package static func freePort() -> Int {
-        withSocket { socket, address in
-            var address = address
-            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-            return unsafe withUnsafeMutablePointer(to: &address) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    _ = unsafe bind(socket, $0, size)
-                    _ = unsafe getsockname(socket, $0, &size)
-                }
-                return unsafe Int(UInt16(bigEndian: pointer.pointee.sin_port))
-            }
+        while true {
+            let port = Int.random(in: 10_000..<32_768)
+            if unsafe succeeds(bind, port) { return port }
         }
     }
 
-    private static func answers(_ port: Int) -> Bool {
-        withSocket { socket, address in
-            var address = address
-            address.sin_port = in_port_t(UInt16(port).bigEndian)
-            return unsafe withUnsafePointer(to: &address) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-                }
-            }
-        }
-    }
+    private static func answers(_ port: Int) -> Bool { unsafe succeeds(connect, port) }
 
-    private static func withSocket<Answer>(_ body: (Int32, sockaddr_in) -> Answer) -> Answer {
+    /// Whether a call on a new socket and a port of loopback succeeds.
+    private static func succeeds(
+        _ call: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32, _ port: Int
+    ) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = in_addr_t(UInt32(0x7f00_0001).bigEndian)
-        return body(descriptor, address)
+        address.sin_port = in_port_t(UInt16(port).bigEndian)
+        return unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe call(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
     }
 }
