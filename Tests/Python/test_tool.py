@@ -301,6 +301,17 @@ def test_the_doctor_finds_the_mistakes_of_newcomers(weir, tmp_path):
     assert certificate.returncode == 2 and "PEM" in certificate.stdout
 
 
+def test_the_doctor_prints_its_findings_as_json(weir):
+    fine = weir("doctor", "--json", check=False)
+    findings = json.loads(fine.stdout)["findings"]
+    assert fine.returncode == 0 and "admin port" in [finding["subject"] for finding in findings]
+    wrong = weir("doctor", "--json", "--address", weir.server.admin, check=False)
+    failures = [finding for finding in json.loads(wrong.stdout)["findings"]
+                if finding["level"] == "failure"]
+    assert wrong.returncode == 2 and [one["subject"] for one in failures] == ["data port"]
+    assert "name the data port" in failures[0]["text"]
+
+
 def test_stats_show_deleted_objects_on_request(weir):
     weir("call", "helloworld.Greeter/SayHello")
     weir("endpoint", "rm", "greeter")

@@ -13,8 +13,8 @@ struct CallCommand: AsyncParsableCommand {
         discussion: """
             The command reads the method's types by server reflection. For a client-streaming \
             call, repeat --data for each request message, or give a file with one JSON document \
-            a line: each line is sent when it is read. An endpoint called by name receives \
-            --data unchanged. Responses are written to standard output as they arrive, the \
+            a line: each line is sent when it is read. An endpoint called by name receives the \
+            JSON of --data unchanged. Responses are written to standard output as they arrive, the \
             backend's name to standard error.
 
             Examples:

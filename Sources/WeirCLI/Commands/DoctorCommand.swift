@@ -20,6 +20,7 @@ struct DoctorCommand: AsyncParsableCommand {
               weir doctor
               weir doctor --certificate server.pem --admin 10.0.0.7:8001
               weir doctor --store etcd:http://10.0.0.9:2379
+              weir doctor --json | jq '.findings[] | select(.level == "failure")'
             """)
 
     @Option(
@@ -33,6 +34,9 @@ struct DoctorCommand: AsyncParsableCommand {
             "The data address of the server (default: $WEIR_ADDRESS, or that of the server).",
             valueName: "host:port"))
     var address: String?
+
+    @Flag(help: "Print JSON for programs.")
+    var json = false
 
     @OptionGroup(title: "Data port") var tls: DataTLSOptions
     @OptionGroup(title: "Connection") var connection: ConnectionOptions
@@ -59,7 +63,9 @@ struct DoctorCommand: AsyncParsableCommand {
                     file, expiry: CertificateFile.firstExpirySeconds(in: file),
                     now: Date.now.timeIntervalSince1970))
         }
-        try Output.print(Finding.page(findings, screen: .current))
+        try json
+            ? Output.print(json: Finding.json(findings).text(indent: 2))
+            : Output.print(Finding.page(findings, screen: .current))
         let failures = findings.count { $0.level == .failure }
         guard failures == 0 else {
             printError("\(failures) \(failures == 1 ? "check" : "checks") failed")

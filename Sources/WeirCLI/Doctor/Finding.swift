@@ -1,3 +1,5 @@
+internal import Messages
+
 /// The result of a check of `weir doctor`.
 struct Finding: Equatable {
     enum Level: String { case ok, warning, failure }
@@ -18,6 +20,16 @@ struct Finding: Equatable {
 
     static func failure(_ subject: String, _ text: String) -> Finding {
         Finding(level: .failure, subject: subject, text: text)
+    }
+
+    static func json(_ findings: [Finding]) -> JSONValue {
+        let rows = findings.map { finding in
+            JSONValue.object([
+                ("level", .string(finding.level.rawValue)),
+                ("subject", .string(finding.subject)), ("text", .string(finding.text)),
+            ])
+        }
+        return .object([("findings", .array(rows))])
     }
 
     /// The findings, one a line.
