@@ -7,7 +7,7 @@ import subprocess
 
 import grpc
 import pytest
-from conftest import SECONDS, EtcdProcess, free_port, metric, tool, wait_for
+from conftest import SECONDS, EtcdProcess, free_port, metric, polled, tool, wait_for
 
 from test_fleet import Fleet, Proxy
 
@@ -141,7 +141,7 @@ def fleet(stubs, cluster, tmp_path):
     with Cut(cluster) as fleet.network:
         for name in NAMES:
             fleet.start(name, fleet.network.address if name == "three" else None)
-        revision = fleet.set(fleet.admins[0], 0.9).revision
+        revision = change(fleet, fleet.admins[0], 0.9)
         wait_for(lambda: fleet.revisions() == [revision] * 3)
         yield fleet
         fleet.network.set(False)
@@ -180,16 +180,29 @@ def settle(fleet, rows):
         assert reported == rows
 
 
+def refusal(fleet, admin, share):
+    """Why a change is refused; nothing if it is accepted."""
+    try:
+        fleet.set(admin, share)
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+        assert "traffic is not affected" in error.details()
+        return error.details()
+
+
+def change(fleet, admin, share):
+    """Changes the share; returns the revision. etcd refuses writes while it elects a leader."""
+    polled(lambda: refusal(fleet, admin, share), lambda reason: not reason)
+    return fleet.endpoint(admin).revision
+
+
 def changes_are(fleet, *accepted):
     for admin, expected in zip(fleet.admins, accepted):
-        try:
-            share = fleet.endpoint(admin).weights[0].weight
-            fleet.set(admin, round(share - 0.01, 2))
-            assert expected, "a change was accepted"
-        except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.UNAVAILABLE, error
-            assert not expected, error.details()
-            assert "traffic is not affected" in error.details()
+        share = round(fleet.endpoint(admin).weights[0].weight - 0.01, 2)
+        if expected:
+            change(fleet, admin, share)
+        else:
+            assert refusal(fleet, admin, share), "a change was accepted"
 
 
 def all_are_up(fleet):
@@ -207,8 +220,8 @@ def test_one_member_is_lost(fleet, cluster):
         revision = revision_of(fleet)
         all_are_up(fleet)
         share = round(0.5 + revision / 100, 2)
-        reply = fleet.set(fleet.admins[1], share)
-        settle(fleet, [(share, reply.revision, "current")] * 3)
+        revision = change(fleet, fleet.admins[1], share)
+        settle(fleet, [(share, revision, "current")] * 3)
         cluster.start()
         all_are_up(fleet)
 
@@ -262,8 +275,8 @@ def test_a_backup_is_restored(fleet, cluster):
     cluster.back_up()
     backup = revision_of(fleet)
     all_are_up(fleet)
-    fleet.set(fleet.admins[0], 0.8)
-    revision = fleet.set(fleet.admins[1], 0.7).revision
+    change(fleet, fleet.admins[0], 0.8)
+    revision = change(fleet, fleet.admins[1], 0.7)
     wait_for(lambda: fleet.revisions() == [revision] * 3)
     cluster.restore()
     settle(fleet, [(0.7, revision, "diverged")] * 3)
@@ -274,7 +287,7 @@ def test_a_backup_is_restored(fleet, cluster):
     tool(fleet.servers[0], "state", "adopt")
     settle(fleet, [(0.9, backup, "current")] + [(0.7, revision, "diverged")] * 2)
     for share in (0.6, 0.5, 0.4):
-        latest = fleet.set(fleet.admins[0], share).revision
+        latest = change(fleet, fleet.admins[0], share)
     settle(fleet, [(0.4, latest, "current")] + [(0.7, revision, "diverged")] * 2)
     for server in fleet.servers[1:]:
         tool(server, "state", "adopt")
@@ -287,7 +300,7 @@ def test_a_server_is_cut_off_while_etcd_is_compacted(fleet, cluster):
     fleet.network.set(True)
     settle(fleet, [(0.9, revision, "current")] * 2 + [(0.9, revision, "stale")])
     for number in range(60):
-        latest = fleet.set(fleet.admins[number % 2], (number + 1) / 100).revision
+        latest = change(fleet, fleet.admins[number % 2], (number + 1) / 100)
     cluster.compact()
     settle(fleet, [(0.6, latest, "current")] * 2 + [(0.9, revision, "stale")])
     changes_are(fleet, True, True, False)
@@ -301,7 +314,7 @@ def test_a_server_is_cut_off_while_etcd_is_compacted(fleet, cluster):
 def test_a_server_is_cut_off_while_a_backup_is_restored(fleet, cluster):
     cluster.back_up()
     all_are_up(fleet)
-    revision = fleet.set(fleet.admins[0], 0.8).revision
+    revision = change(fleet, fleet.admins[0], 0.8)
     wait_for(lambda: fleet.revisions() == [revision] * 3)
     fleet.network.set(True)
     cluster.restore()
@@ -310,7 +323,7 @@ def test_a_server_is_cut_off_while_a_backup_is_restored(fleet, cluster):
     for server in fleet.servers[:2]:
         tool(server, "state", "adopt")
     for share in (0.1, 0.2, 0.3):
-        latest = fleet.set(fleet.admins[1], share).revision
+        latest = change(fleet, fleet.admins[1], share)
     settle(fleet, [(0.3, latest, "current")] * 2 + [(0.8, revision, "stale")])
     # It finds a different revision with the same number, and applies nothing.
     fleet.network.set(False)
