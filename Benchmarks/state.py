@@ -18,6 +18,7 @@ os.environ["WEIR_BUILD"] = str(RELEASE)
 sys.path.insert(0, str(ROOT / "Tests/Python"))
 import conftest  # noqa: E402
 import grpc  # noqa: E402
+from etcd import Etcd  # noqa: E402
 
 ENDPOINTS, BACKENDS = 1_000, 4
 STARTS = 5
@@ -106,7 +107,7 @@ def changes(stubs, server):
 def fleet(stubs):
     """Milliseconds until three servers on one etcd serve a change."""
     with tempfile.TemporaryDirectory() as folder:
-        etcd = conftest.Etcd(f"{folder}/etcd")
+        etcd = Etcd(f"{folder}/etcd")
         store = f"etcd:http://{etcd.address}"
         servers = [conftest.start_weir("--demo", "--store", store, "--name", f"s{number}",
                                        "--state-dir", f"{folder}/s{number}")

@@ -13,7 +13,8 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from conftest import BUILD, PATIENCE, Authority, Etcd, start_demo, tool, wait_for
+from conftest import BUILD, PATIENCE, Authority, start_demo, tool, wait_for
+from etcd import Etcd
 
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 UNKNOWN = grpc.StatusCode.UNAUTHENTICATED

@@ -11,7 +11,8 @@ import threading
 
 import grpc
 import pytest
-from conftest import BUILD, Etcd, admin_of, metric, start_weir, tool, wait_for
+from conftest import BUILD, admin_of, metric, start_weir, tool, wait_for
+from etcd import Etcd
 
 TTL = 3
 KEYS = [f"key {number}".encode() for number in range(100)]

@@ -7,7 +7,8 @@ import subprocess
 
 import grpc
 import pytest
-from conftest import SECONDS, EtcdProcess, free_port, metric, polled, tool, wait_for
+from conftest import SECONDS, free_port, metric, polled, tool, wait_for
+from etcd import EtcdProcess
 
 from test_fleet import Fleet, Proxy
 

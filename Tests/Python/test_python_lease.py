@@ -14,7 +14,8 @@ import grpc
 import pytest
 
 import weir
-from conftest import Etcd, start_weir, tool, wait_for
+from conftest import start_weir, tool, wait_for
+from etcd import Etcd
 
 PROGRAM = """
 import os, sys, weir

@@ -9,7 +9,8 @@ import grpc
 import pytest
 
 import rollout_torture
-from conftest import Etcd, Mesh, free_port, start_weir
+from conftest import Mesh, free_port, start_weir
+from etcd import Etcd
 from test_rollouts import (
     ABORTED, ABORTING, BAKING, OBSERVING, PAUSED, PENDING, SUCCEEDED, Backend)
 from waiting import polled

@@ -5,7 +5,8 @@ import json
 import grpc
 import pytest
 
-from conftest import Etcd, Mesh
+from conftest import Mesh
+from etcd import Etcd
 from rollout_backend import RAW, Backend, traffic
 from waiting import polled
 

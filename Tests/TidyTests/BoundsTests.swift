@@ -5,7 +5,6 @@ internal import Testing
     static let longFiles = [
         // Test modules whose tests share fixtures.
         "Tests/Python/abuse.py": 433,
-        "Tests/Python/conftest.py": 419,
         "Tests/Python/test_access.py": 432,
         "Tests/Python/test_http_edges.py": 502,
         "Tests/Python/test_limits.py": 545,
