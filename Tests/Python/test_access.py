@@ -12,7 +12,6 @@ import time
 import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
 from conftest import BUILD, PATIENCE, Authority, start_demo, tool, wait_for
 from etcd import Etcd
 
