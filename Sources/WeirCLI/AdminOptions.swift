@@ -166,7 +166,9 @@ struct WatchOptions: ParsableArguments {
     @Flag(help: "Repeat the output until Ctrl-C.")
     var watch = false
 
-    @Option(help: "Seconds between two outputs, 0.1 to 60.", transform: Bounded.decimal(0.1...60))
+    @Option(
+        help: "Seconds between two outputs, 0.1 to 60 (default: 1).",
+        transform: Bounded.decimal(0.1...60))
     var interval = 1.0
 
     @Option(

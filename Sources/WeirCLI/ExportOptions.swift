@@ -73,7 +73,8 @@ struct ExportOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The share of calls to trace if the caller did not decide, 0 to 1 (default: "
-                + "$OTEL_TRACES_SAMPLER and $OTEL_TRACES_SAMPLER_ARG, or 0).", valueName: "ratio"),
+                + "$OTEL_TRACES_SAMPLER and $OTEL_TRACES_SAMPLER_ARG, or 0). Requires an "
+                + "endpoint of OTLP.", valueName: "ratio"),
         transform: Bounded.share)
     var traceRatio: Double?
 

@@ -7,13 +7,14 @@ struct LogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Log lines of this level and above: trace, debug, info, notice, warning, error or "
-                + "critical.", valueName: "level"),
+                + "critical (default: info).", valueName: "level"),
         transform: Self.level)
     var logLevel = Logger.Level.info
 
     @Option(
         help: ArgumentHelp(
-            "The form of a line of the log: json, logfmt or text.", valueName: "format"),
+            "The form of a line of the log: json, logfmt or text (default: text).",
+            valueName: "format"),
         transform: Self.format)
     var logFormat = LogFormat.text
 

@@ -53,7 +53,7 @@ struct CallCommand: AsyncParsableCommand {
     var metadata: [String] = []
 
     @Option(
-        help: "The deadline in seconds, 0.001 to 604800.",
+        help: "The deadline in seconds, 0.001 to 604800 (default: 60).",
         transform: Bounded.decimal(0.001...604_800))
     var timeout = 60.0
 

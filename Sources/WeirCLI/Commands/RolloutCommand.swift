@@ -156,7 +156,7 @@ struct RolloutCommand: ParsableCommand {
         var endpoint: String
 
         @Option(
-            help: "The maximum number of decisions, 1 to 100000.",
+            help: "The maximum number of decisions, 1 to 100000 (default: 50).",
             transform: Bounded.whole(1...100_000))
         var limit = 50
 

@@ -62,12 +62,12 @@ struct ServeCommand: AsyncParsableCommand {
     var name: String?
 
     @Option(
-        help: "The number of revisions to keep for rollbacks, 1 to 1000000.",
+        help: "The number of revisions to keep for rollbacks, 1 to 1000000 (default: 1000).",
         transform: Bounded.whole(1...1_000_000))
     var keepRevisions = 1_000
 
     @Option(
-        help: "The days to keep them, 0.001 to 36500.",
+        help: "The days to keep them, 0.001 to 36500 (default: 90).",
         transform: Bounded.decimal(0.001...36_500))
     var keepDays = 90.0
 

@@ -161,7 +161,7 @@ struct ShadowCommand: ParsableCommand {
         @Option(
             help: """
                 The share of copied requests, 0 to 1, that Weir also sends to the primary a second \
-                time, to measure which fields differ without a cause (noise).
+                time, to measure which fields differ without a cause (noise); default: 0.
                 """, transform: Bounded.decimal(0...1))
         var noise = 0.0
 

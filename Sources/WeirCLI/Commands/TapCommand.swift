@@ -41,12 +41,12 @@ struct TapCommand: AsyncParsableCommand {
     var shadows = false
 
     @Option(
-        help: "The share of the selected calls to show: 0.1, 10% or 1/10.",
+        help: "The share of the selected calls to show: 0.1, 10% or 1/10 (default: 1).",
         transform: Bounded.share)
     var share = 1.0
 
     @Option(
-        help: "The most calls to show per second, 1 to 10000.",
+        help: "The most calls to show per second, 1 to 10000 (default: 100).",
         transform: Bounded.whole(1...10_000))
     var rate: UInt32 = 100
 
@@ -119,10 +119,11 @@ struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace", abstract: "Shows what a server still has about the calls of a trace.",
         discussion: """
-            Each event loop of a server keeps the latest calls that were sampled or failed \
-            (weir serve --limit max-traced-calls=N). Messages of statuses and addresses of clients \
-            are masked without --reveal-secrets. The command exits with 1 if the server has no \
-            call of the trace. In a fleet, it names the other servers, which may have some.
+            Each event loop of a server keeps the latest calls that were sampled, failed or \
+            were slow (weir serve --limit max-traced-calls=N). Messages of statuses and addresses \
+            of clients are masked without --reveal-secrets. The command exits with 1 if the \
+            server has no call of the trace. In a fleet, it names the other servers, which may \
+            have some.
 
             Examples:
               weir trace 4bf92f3577b34da6a3ce929d0e0e4736
