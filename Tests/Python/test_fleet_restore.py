@@ -6,7 +6,7 @@ import subprocess
 
 import grpc
 import pytest
-from conftest import BUILD, SECONDS, metric, tool, wait_for
+from conftest import BUILD, SECONDS, metric, polled, tool, wait_for
 
 from test_fleet import etcd, fleet  # noqa: F401
 
@@ -96,9 +96,10 @@ def test_a_restored_history_is_not_applied_to_a_later_state(fleet, backups):
     assert f"revision {revision} of the store is not the one that this server serves" in refusal(
         fleet, first)
     assert fleet.endpoint(fleet.admins[0]) == served
-    listed = tool(second, "fleet", "list").stdout
-    assert f"{revision}  diverged" in listed and f"{revision + 1}  current" in listed
-    assert "'weir state adopt'" in listed
+    # The restored etcd contains the former record of the first server until it writes a new one.
+    listed = polled(lambda: tool(second, "fleet", "list").stdout,
+                    lambda listed: f"{revision}  diverged" in listed)
+    assert f"{revision + 1}  current" in listed and "'weir state adopt'" in listed
     assert "the store contains another history" in stop(fleet, first)
 
     # A restart changes nothing: it serves its copy, and rejects changes.
